@@ -1,0 +1,15 @@
+# tideline_layer(name USES lower-layer… LIBRARIES third-party…): one folder of src = one library = one namespace.
+# The sources are whatever .cpp files lie in the folder. The first layer's headers are precompiled for all.
+function(tideline_layer name)
+  cmake_parse_arguments(ARG "" "" "USES;LIBRARIES" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
+  list(TRANSFORM ARG_USES PREPEND tideline_)
+  if(NOT sources)
+    add_library(tideline_${name} INTERFACE)
+    target_link_libraries(tideline_${name} INTERFACE ${ARG_USES} ${ARG_LIBRARIES})
+    return()
+  endif()
+  add_library(tideline_${name} STATIC ${sources})
+  target_include_directories(tideline_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
+  target_link_libraries(tideline_${name} PUBLIC ${ARG_USES} ${ARG_LIBRARIES})
+endfunction()

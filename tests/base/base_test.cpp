@@ -1,0 +1,86 @@
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include "base/hash.h"
+#include "base/ids.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "base/time.h"
+
+namespace tideline {
+namespace {
+
+TEST(Uuid, V5MatchesTheVectorOfRfc9562) {
+  const auto dns = Uuid::parse("6ba7b810-9dad-11d1-80b4-00c04fd430c8");
+  ASSERT_TRUE(dns);
+  EXPECT_EQ(Uuid::v5(*dns, "www.example.com").to_string(), "2ed6657d-e927-568b-95e1-2665a8aea6a2");
+}
+
+TEST(Uuid, ParsesOnlyTheCanonicalForm) {
+  EXPECT_TRUE(Uuid::parse("6BA7B810-9DAD-11D1-80B4-00C04FD430C8"));
+  for (const auto* bad : {"", "6ba7b8109dad11d180b400c04fd430c8", "{6ba7b810-9dad-11d1-80b4-00c04fd430c8}",
+                          "6ba7b810-9dad-11d1-80b4-00c04fd430cg", "6ba7b810-9dad-11d1-80b4-00c04fd430c8 "})
+    EXPECT_FALSE(Uuid::parse(bad)) << bad;
+}
+
+TEST(Timestamp, ReadsWhatClientsSend) {
+  const auto at = [](const char* text) { return Timestamp::parse(text).value_or(Timestamp{-1}).to_string(); };
+  EXPECT_EQ(at("2026-01-31T12:00:00Z"), "2026-01-31T12:00:00.000000Z");
+  EXPECT_EQ(at("2026-01-31T12:00:00.123Z"), "2026-01-31T12:00:00.123000Z");
+  EXPECT_EQ(at("2026-01-31T12:00:00.1234567+02:00"), "2026-01-31T10:00:00.123456Z");
+  EXPECT_EQ(at("2024-02-29"), "2024-02-29T00:00:00.000000Z");
+  EXPECT_EQ(at("2026-01-31 12:00:00+00"), "2026-01-31T12:00:00.000000Z");
+  for (const auto* bad : {"", "yesterday", "2026-02-30", "2026-01-31T25:00:00Z", "2026-01-31T12:00:00Zx", "2026-1-1",
+                          "2026-01-31T12:00:00.Z", "0000-01-01"})
+    EXPECT_FALSE(Timestamp::parse(bad)) << bad;
+}
+
+RC_GTEST_PROP(Timestamp, PrintedFormReadsBackTheSame, ()) {
+  const Timestamp time{*rc::gen::inRange<std::int64_t>(-62'135'596'800'000'000, 253'402'300'799'999'999)};
+  RC_ASSERT(Timestamp::parse(time.to_string()) == time);
+}
+
+TEST(Base64Url, RefusesSecondSpellings) {
+  EXPECT_EQ(from_base64url("Zm8"), "fo");
+  for (const auto* bad : {"Zm8=", "Z", "Zm+", "Zm/", "Zm9"}) EXPECT_FALSE(from_base64url(bad)) << bad;
+  EXPECT_FALSE(from_base64url("Zh"));  // the unused bits are not zero
+}
+
+RC_GTEST_PROP(Base64Url, RoundTrip, (const std::string& bytes)) { RC_ASSERT(from_base64url(base64url(bytes)) == bytes); }
+RC_GTEST_PROP(Hex, RoundTrip, (const std::vector<std::uint8_t>& bytes)) { RC_ASSERT(from_hex(hex(bytes)) == bytes); }
+
+TEST(Sha256, MatchesTheStandardVector) {
+  EXPECT_EQ(hex(sha256("abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(hex(hmac_sha256("Jefe", "what do ya want for nothing?")),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+}
+
+TEST(Json, RefusesDuplicateKeysAndDepth) {
+  EXPECT_FALSE(Json::parse(R"({"a":1,"a":2})", "test"));
+  EXPECT_FALSE(Json::parse(R"({"a":{"b":1,"b":2}})", "test"));
+  EXPECT_FALSE(Json::parse(std::string(100, '[') + std::string(100, ']'), "test"));
+  EXPECT_FALSE(Json::parse("{} x", "test"));
+  EXPECT_FALSE(Json::parse("\"\xff\"", "test"));
+}
+
+TEST(Json, CanonicalTextSortsKeys) {
+  EXPECT_EQ(Json::parse(R"( {"b":[1, 2.50, 1e3], "a":{"z":null,"y":"ü\u0001"}} )", "test")->canonical(),
+            "{\"a\":{\"y\":\"ü\\u0001\",\"z\":null},\"b\":[1,2.5,1000]}");
+}
+
+RC_GTEST_PROP(Json, WrittenStringsReadBack, ()) {
+  const auto text = *rc::gen::container<std::string>(rc::gen::inRange<char>(1, 127));
+  std::string out;
+  append_json_string(out, text);
+  RC_ASSERT(*Json::parse(out, "test")->if_string() == text);
+}
+
+TEST(Json, WriterReplacesBytesThatAreNoUtf8) {
+  std::string out;
+  append_json_string(out, "a\xC0\xAF\xED\xA0\x80z\xE2\x82");
+  EXPECT_TRUE(is_valid_utf8(out));
+  EXPECT_EQ(out.front(), '"');
+}
+
+}  // namespace
+}  // namespace tideline
