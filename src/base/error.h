@@ -11,19 +11,19 @@
 namespace tideline {
 
 enum class Code {
-  kInvalidInput,      // what was sent is wrong: 400
-  kUnauthenticated,   // no identity, or one that does not hold: 401
-  kPermissionDenied,  // an identity without the right: 403
-  kNotFound,          // 404
-  kConflict,          // the state forbids it (older artifact, name taken): 409
-  kGone,              // was there, is no more (cursor below the floor): 410
-  kTooLarge,          // over a limit we name: 413
-  kUnsupported,       // media type, encoding or schema version we do not know: 415 / 422
-  kResourceExhausted, // disk full, quota: 507 / 429
-  kUnavailable,       // try again: database down, lock not had in time: 503
-  kDeadline,          // our own deadline passed: 504
-  kCorrupt,           // stored data does not say what it should
-  kInternal,          // a bug or a surprise: 500
+  kInvalidInput,       // what was sent is wrong: 400
+  kUnauthenticated,    // no identity, or one that does not hold: 401
+  kPermissionDenied,   // an identity without the right: 403
+  kNotFound,           // 404
+  kConflict,           // the state forbids it (older artifact, name taken): 409
+  kGone,               // was there, is no more (cursor below the floor): 410
+  kTooLarge,           // over a limit we name: 413
+  kUnsupported,        // media type, encoding or schema version we do not know: 415 / 422
+  kResourceExhausted,  // disk full, quota: 507 / 429
+  kUnavailable,        // try again: database down, lock not had in time: 503
+  kDeadline,           // our own deadline passed: 504
+  kCorrupt,            // stored data does not say what it should
+  kInternal,           // a bug or a surprise: 500
 };
 
 std::string_view to_string(Code code);
@@ -53,19 +53,17 @@ std::string describe(const Error& error);
 // TRY_VOID(expression): the same for Result<void>. CO_TRY, CO_TRY_VOID: inside a coroutine.
 #define TIDELINE_CONCAT_(a, b) a##b
 #define TIDELINE_CONCAT(a, b) TIDELINE_CONCAT_(a, b)
-#define TIDELINE_TRY_(tmp, ret, decl, expr)            \
-  auto tmp = (expr);                                   \
+#define TIDELINE_TRY_(tmp, ret, decl, expr)               \
+  auto tmp = (expr);                                      \
   if (!tmp) ret ::tl::unexpected(std::move(tmp).error()); \
   decl = std::move(*tmp)
 #define TRY(decl, ...) TIDELINE_TRY_(TIDELINE_CONCAT(try_, __COUNTER__), return, decl, (__VA_ARGS__))
 #define CO_TRY(decl, ...) TIDELINE_TRY_(TIDELINE_CONCAT(try_, __COUNTER__), co_return, decl, (__VA_ARGS__))
-#define TRY_VOID(...)                                                            \
-  do {                                                                           \
-    if (auto try_void_ = (__VA_ARGS__); !try_void_)                              \
-      return ::tl::unexpected(std::move(try_void_).error());                     \
+#define TRY_VOID(...)                                                                                      \
+  do {                                                                                                     \
+    if (auto try_void_ = (__VA_ARGS__); !try_void_) return ::tl::unexpected(std::move(try_void_).error()); \
   } while (false)
-#define CO_TRY_VOID(...)                                                         \
-  do {                                                                           \
-    if (auto try_void_ = (__VA_ARGS__); !try_void_)                              \
-      co_return ::tl::unexpected(std::move(try_void_).error());                  \
+#define CO_TRY_VOID(...)                                                                                      \
+  do {                                                                                                        \
+    if (auto try_void_ = (__VA_ARGS__); !try_void_) co_return ::tl::unexpected(std::move(try_void_).error()); \
   } while (false)

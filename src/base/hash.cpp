@@ -28,7 +28,9 @@ Sha256::Sha256(Sha256&&) noexcept = default;
 Sha256& Sha256::operator=(Sha256&&) noexcept = default;
 
 void Sha256::reset() { EVP_DigestInit_ex2(impl_->context, sha256_method(), nullptr); }
-void Sha256::update(std::span<const std::uint8_t> bytes) { EVP_DigestUpdate(impl_->context, bytes.data(), bytes.size()); }
+void Sha256::update(std::span<const std::uint8_t> bytes) {
+  EVP_DigestUpdate(impl_->context, bytes.data(), bytes.size());
+}
 void Sha256::update(std::string_view text) { EVP_DigestUpdate(impl_->context, text.data(), text.size()); }
 
 Sha256Digest Sha256::finish() {

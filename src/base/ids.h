@@ -67,5 +67,7 @@ struct std::hash<tideline::Uuid> {
 };
 template <class Tag>
 struct std::hash<tideline::TaggedId<Tag>> {
-  std::size_t operator()(const tideline::TaggedId<Tag>& id) const noexcept { return std::hash<tideline::Uuid>()(id.value); }
+  std::size_t operator()(const tideline::TaggedId<Tag>& id) const noexcept {
+    return std::hash<tideline::Uuid>()(id.value);
+  }
 };

@@ -15,12 +15,18 @@ using simdjson::dom::element_type;
 
 Result<Json> convert(const element& in, std::string_view what) {
   switch (in.type()) {
-    case element_type::NULL_VALUE: return Json();
-    case element_type::BOOL: return Json(bool(in));
-    case element_type::INT64: return Json(std::int64_t(in));
-    case element_type::UINT64: return Json(static_cast<double>(std::uint64_t(in)));
-    case element_type::DOUBLE: return Json(double(in));
-    case element_type::STRING: return Json(std::string(std::string_view(in)));
+    case element_type::NULL_VALUE:
+      return Json();
+    case element_type::BOOL:
+      return Json(bool(in));
+    case element_type::INT64:
+      return Json(std::int64_t(in));
+    case element_type::UINT64:
+      return Json(static_cast<double>(std::uint64_t(in)));
+    case element_type::DOUBLE:
+      return Json(double(in));
+    case element_type::STRING:
+      return Json(std::string(std::string_view(in)));
     case element_type::ARRAY: {
       Json::Array array;
       for (const element child : simdjson::dom::array(in)) {
@@ -152,13 +158,27 @@ void append_json_string(std::string& out, std::string_view text) {
     }
     out.append(text, run, i - run);
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      case '\b': out += "\\b"; break;
-      case '\f': out += "\\f"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      case '\b':
+        out += "\\b";
+        break;
+      case '\f':
+        out += "\\f";
+        break;
       default:
         if (c < 0x20) {
           out += "\\u00";

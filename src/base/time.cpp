@@ -62,7 +62,8 @@ std::optional<Timestamp> Timestamp::parse(std::string_view text) {
   if (!scan.number(4, year) || !scan.any_of("-") || !scan.number(2, month) || !scan.any_of("-") || !scan.number(2, day))
     return std::nullopt;
   if (!scan.done()) {
-    if (!scan.any_of("Tt ") || !scan.number(2, hour) || !scan.any_of(":") || !scan.number(2, minute)) return std::nullopt;
+    if (!scan.any_of("Tt ") || !scan.number(2, hour) || !scan.any_of(":") || !scan.number(2, minute))
+      return std::nullopt;
     if (scan.any_of(":") && !scan.number(2, second)) return std::nullopt;
     if (scan.any_of(".,") && !fraction(scan, micros)) return std::nullopt;
     if (scan.any_of("+-")) {

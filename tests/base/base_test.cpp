@@ -46,7 +46,9 @@ TEST(Base64Url, RefusesSecondSpellings) {
   EXPECT_FALSE(from_base64url("Zh"));  // the unused bits are not zero
 }
 
-RC_GTEST_PROP(Base64Url, RoundTrip, (const std::string& bytes)) { RC_ASSERT(from_base64url(base64url(bytes)) == bytes); }
+RC_GTEST_PROP(Base64Url, RoundTrip, (const std::string& bytes)) {
+  RC_ASSERT(from_base64url(base64url(bytes)) == bytes);
+}
 RC_GTEST_PROP(Hex, RoundTrip, (const std::vector<std::uint8_t>& bytes)) { RC_ASSERT(from_hex(hex(bytes)) == bytes); }
 
 TEST(Sha256, MatchesTheStandardVector) {
