@@ -1,0 +1,40 @@
+#pragma once
+// Facts → the rows of the model: a pure merge of what this push says with what the database holds.
+//
+// Facts have a source (manifest, catalog, compiled SQL). A source that covers the object in this push replaces all its
+// earlier facts; one that does not keeps them. So for all manifests m1, m2 and a catalog c:
+//   rows(m2, retained from rows(m1, c)) and rows(m2, c) hold the same catalog facts; likewise for compiled SQL.
+// All functions are pure and thread-safe.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "extract/facts.h"
+#include "model/records.h"
+
+namespace tideline::extract {
+
+/// What the database holds for one object: the columns of its row and its column rows, in any order.
+struct Retained {
+  std::optional<std::string> compiled_definition;
+  std::optional<std::string> content_hash;
+  std::optional<JsonText> object_metadata;
+  std::vector<ColumnRecord> columns;
+};
+
+struct ObjectRows {
+  ObjectRecord object;
+  std::vector<ColumnRecord> columns;           // by position
+  std::vector<DependencyRecord> dependencies;  // by upstream unique_id
+};
+
+/// Whether `to_rows` would look at what is retained: the object is of a type with compiled SQL and brings none, or of a
+/// type a catalog covers and none covers it. For any other object Retained need not be fetched.
+bool needs_retained(const ObjectFacts& facts);
+
+/// `retained` may be null: nothing is held. Upstreams are objects of the same connection.
+ObjectRows to_rows(const ObjectFacts& facts, const Retained* retained, const ConnectionId& connection);
+
+}  // namespace tideline::extract
