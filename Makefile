@@ -1,0 +1,56 @@
+# Thin: each target installs what is missing (scripts/install-dependencies, quiet when all is there) and calls CMake,
+# CTest or one script. docs/operate.md and docs/develop.md say more.
+
+JOBS ?= $(shell nproc)
+DEPS := scripts/install-dependencies
+CONFIGURE = test -f build/build.ninja || cmake --preset release --log-level=WARNING
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test soak fuzz lint bench clean
+
+help:
+	@echo "make demo    start a server, push a dbt project, see all five endpoints answer"
+	@echo "             (MANIFEST=… CATALOG=… for a project of your own)"
+	@echo "make build   the program: build/tideline"
+	@echo "make test    build everything and run every test"
+	@echo "make soak    the long tests: kill -9 at random, paged syncs under writes, a 500 MB manifest"
+	@echo "make fuzz    every fuzzer for FUZZ_SECONDS (60) each, under ASan and UBSan"
+	@echo "make lint    layout, layers and clang-tidy"
+	@echo "make bench   the figures of docs/benchmarks.md"
+
+build:
+	@$(DEPS) build
+	@$(CONFIGURE)
+	@ninja -C build -j$(JOBS) --quiet tideline
+
+demo: build
+	@MANIFEST='$(MANIFEST)' CATALOG='$(CATALOG)' scripts/demo
+
+test:
+	@$(DEPS) build test
+	@$(CONFIGURE)
+	@ninja -C build -j$(JOBS)
+	@ctest --test-dir build --output-on-failure -j$(JOBS)
+
+soak:
+	@$(DEPS) build test
+	@$(CONFIGURE)
+	@ninja -C build -j$(JOBS) --quiet
+	@TIDELINE_SOAK=1 ctest --test-dir build --output-on-failure -L e2e --timeout 7200
+
+fuzz:
+	@$(DEPS) build
+	@scripts/fuzz
+
+lint:
+	@$(DEPS) build test lint
+	@scripts/lint
+
+bench:
+	@$(DEPS) build test bench
+	@$(CONFIGURE)
+	@ninja -C build -j$(JOBS) --quiet
+	@scripts/bench
+
+clean:
+	rm -rf build
