@@ -46,3 +46,12 @@ end
 $$;
 
 grant usage on schema enterprise, metadata to authenticated, tideline_server, tideline_admin;
+
+-- What was applied here, with the SHA-256 of its text: an applied file is never edited.
+create table enterprise.schema_migrations (
+  name text primary key,
+  sha256 text not null,
+  applied_at timestamptz not null default clock_timestamp()
+);
+alter table enterprise.schema_migrations owner to tideline_owner;
+grant select on enterprise.schema_migrations to tideline_server, tideline_admin;

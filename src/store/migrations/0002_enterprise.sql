@@ -84,6 +84,8 @@ create table enterprise.connections (
   last_error text,
   last_extracted_at timestamptz,
   object_count integer not null default 0,
+  -- Goes up with every change of the running state, so that a server process sees that there was one.
+  activity bigint not null default 0,
   -- The version that last wrote a row of this connection, and the digest there.
   version bigint not null,
   digest bytea not null check (length(digest) = 168),

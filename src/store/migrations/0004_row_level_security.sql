@@ -86,7 +86,11 @@ create function enterprise.resolve_api_token(p_sha256 bytea)
 
 create function enterprise.touch_api_token(p_organization uuid, p_id uuid) returns void
   language sql security definer set search_path = pg_catalog, pg_temp
-  as $$ update enterprise.api_tokens set last_used_at = now() where organization_id = p_organization and id = p_id $$;
+  as $$
+    update enterprise.api_tokens set last_used_at = now()
+     where organization_id = p_organization and id = p_id
+       and (last_used_at is null or last_used_at < now() - interval '1 minute')
+  $$;
 
 -- The user's role in the organization, or null; with the access version it was read at.
 create function enterprise.membership(p_user uuid, p_organization uuid)
@@ -98,14 +102,18 @@ create function enterprise.membership(p_user uuid, p_organization uuid)
      where r.user_id = p_user and r.organization_id = p_organization
   $$;
 
--- Heads and access versions of the organizations a process serves from memory.
+-- What may have changed about the organizations a process serves from memory: rights, rows, the running state of
+-- connections.
 create function enterprise.watch(p_organizations uuid[])
-    returns table (organization_id uuid, access_version bigint, version bigint, stamp timestamptz, floor bigint)
+    returns table (organization_id uuid, access_version bigint, version bigint, stamp timestamptz, floor bigint,
+                   activity bigint)
   language sql stable security definer set search_path = pg_catalog, pg_temp
   as $$
-    select o.id, o.access_version, h.version, h.stamp, h.floor
+    select o.id, o.access_version, h.version, h.stamp, h.floor,
+           (select coalesce(sum(c.activity), 0)::bigint from enterprise.connections c where c.organization_id = o.id)
       from enterprise.organizations o join metadata.heads h on h.organization_id = o.id
      where o.id = any (p_organizations)
+     order by o.id
   $$;
 
 -- First sight of an identity, where the operator allows it: a user of its own, in no organization.
