@@ -56,11 +56,13 @@ class MemoryBody final : public RawBody {
 class BodyReader {
  public:
   /// `raw` outlives the reader. `content_encoding` is the header's value, empty when there is none.
-  BodyReader(RawBody& raw, std::string_view content_encoding);
+  explicit BodyReader(RawBody& raw, std::string_view content_encoding = {});
   ~BodyReader();
   BodyReader(const BodyReader&) = delete;
   BodyReader& operator=(const BodyReader&) = delete;
 
+  /// Sets the Content-Encoding, where it was not yet known. To be called before the first read.
+  void encoded(std::string_view content_encoding) { content_encoding_ = content_encoding; }
   /// Sets the most decoded bytes this body may have. To be called before the first read.
   void limit(std::uint64_t bytes) { limit_ = bytes; }
 

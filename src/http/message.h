@@ -3,6 +3,7 @@
 // handler is called in a test with a Request made by hand (MemoryBody). Semantics by RFC 9110. Not thread-safe.
 
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -83,7 +84,8 @@ class Body {
   Body(std::string text) : value_(std::move(text)) {}
   /// Shared and sent without copying: for what is cached. Not changed by anyone once it is here.
   Body(std::shared_ptr<const std::string> shared) : value_(std::move(shared)) {}
-  Body(std::unique_ptr<BodySource> source) : value_(std::move(source)) {}
+  template <std::derived_from<BodySource> Source>
+  Body(std::unique_ptr<Source> source) : value_(std::unique_ptr<BodySource>(std::move(source))) {}
 
   BodySource* source() const {
     const auto* held = std::get_if<std::unique_ptr<BodySource>>(&value_);
