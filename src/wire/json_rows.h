@@ -1,8 +1,10 @@
 #pragma once
 // Rows as the JSON objects of the API: every public column, null where there is none; ids as text, times with six
-// digits and Z, confidence as a number from 0 to 1, JSON columns as the JSON they are. Reading nothing from anywhere:
-// bytes in, bytes out. One thread at a time.
+// digits and Z, confidence as a number from 0 to 1, JSON columns as the JSON they are. Bytes in, bytes out. One thread
+// at a time.
 
+#include <array>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -10,8 +12,8 @@
 
 namespace tideline::wire {
 
-/// Appends rows to a string, separated by commas. A writer remembers the times and ids it wrote last, as neighbours
-/// tend to share them; it is worth keeping for all the rows of an answer.
+/// Appends rows to a string, separated by commas. Worth keeping for all rows of an answer: it remembers how the times
+/// it met are written, which in most answers are few.
 class JsonRows {
  public:
   explicit JsonRows(std::string& out) : out_(out) {}
@@ -28,30 +30,31 @@ class JsonRows {
   void add(const DocumentationRow& row);
 
  private:
+  struct WrittenTime {
+    Timestamp time{std::numeric_limits<std::int64_t>::min()};
+    std::string text;
+  };
+
   void begin_row();
-  void key(std::string_view literal) { out_ += literal; }
-  void value(const Uuid& id);
-  void value(std::string_view text);
-  void value(std::int64_t number);
-  void value(bool flag);
-  void value(Timestamp time);
-  void json(std::string_view text) { out_ += text; }
-  void json(const Maybe<Text>& text);
-  void confidence(std::int64_t thousandths);
+  void put(const Uuid& id);
+  void put(std::string_view text);
+  void put(std::int64_t number);
+  void put_flag(bool flag) { out_ += flag ? "true" : "false"; }
+  void put_flag(Maybe<bool> flag);
+  void put(Timestamp time);
+  void put_json(std::string_view text) { out_ += text; }
+  void put_json(const Maybe<Text>& text);
   template <class T>
-  void value(const Maybe<T>& maybe);
+  void put(const Maybe<T>& maybe);
 
   std::string& out_;
   bool first_ = true;
-  // The ids that stay the same over long runs of rows (organization, connection, object) and the last time: written
-  // once, copied after.
-  Timestamp last_time_{-1};
-  std::string last_time_text_;
+  std::array<WrittenTime, 16> times_;  // by a hash of the time
 };
 
 /// Appends the 36 characters of an id, without quotes.
 void append_uuid(std::string& out, const Uuid& id);
-/// Appends thousandths as a number from 0 to 1, without trailing zeros: 950 → 0.95, 1000 → 1.
+/// Appends thousandths as a number, without trailing zeros: 950 → 0.95, 1000 → 1.
 void append_confidence(std::string& out, std::int64_t thousandths);
 
 }  // namespace tideline::wire
