@@ -52,6 +52,13 @@ Sha256Digest hmac_sha256(std::string_view key, std::string_view message) {
   return digest;
 }
 
+std::string md5_hex(std::string_view bytes) {
+  std::array<std::uint8_t, 16> digest{};
+  // Fails where OpenSSL runs in FIPS mode: the zeros then match nothing.
+  EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, EVP_md5(), nullptr);
+  return hex(digest);
+}
+
 std::string xxh3_hex(std::string_view bytes) {
   const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
   XXH128_canonical_t canonical;

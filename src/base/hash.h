@@ -35,6 +35,9 @@ Sha256Digest sha256(std::string_view bytes);
 /// HMAC-SHA-256 (RFC 2104).
 Sha256Digest hmac_sha256(std::string_view key, std::string_view message);
 
+/// 32 lower-case hex digits of MD5: to recognise what others hashed so (dbt's project_id), never for our own keys.
+std::string md5_hex(std::string_view bytes);
+
 /// 32 lower-case hex digits of XXH3-128. Not for anything an adversary may forge.
 std::string xxh3_hex(std::string_view bytes);
 

@@ -67,6 +67,8 @@ struct ObjectFacts {
   std::optional<CatalogFacts> catalog;        // nullopt: no catalog, or one that does not cover this object
   std::vector<DependencyFacts> dependencies;  // sorted by upstream_unique_id; each edge once
   std::vector<std::string> warnings;
+  bool is_relation = false;   // a table or view of its own: a catalog can cover it (an ephemeral model it cannot)
+  bool has_compiled = false;  // of a type that dbt compiles, whether or not this manifest carries the result
 };
 
 }  // namespace tideline::extract

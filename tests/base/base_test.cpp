@@ -57,6 +57,11 @@ TEST(Sha256, MatchesTheStandardVector) {
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
 }
 
+TEST(Md5, MatchesTheVectorsOfRfc1321) {
+  EXPECT_EQ(md5_hex(""), "d41d8cd98f00b204e9800998ecf8427e");
+  EXPECT_EQ(md5_hex("message digest"), "f96b697d7cb7938d525a2f31aaf161d0");
+}
+
 TEST(Json, RefusesDuplicateKeysAndDepth) {
   EXPECT_FALSE(Json::parse(R"({"a":1,"a":2})", "test"));
   EXPECT_FALSE(Json::parse(R"({"a":{"b":1,"b":2}})", "test"));
