@@ -34,7 +34,8 @@ OWNERS = {
     "boost/url": {"http"},
     "boost/json": {"server"},
     "curl/": {"http"},
-    "fmt/": {"base", "cli"},
+    "emmintrin.h": {"extract"},  # SSE2, part of every x86-64
+    "fmt/": {"base", "cli", "extract"},
     "libdeflate.h": {"http"},
     "libpq-fe.h": {"pg"},
     "openssl/": {"base", "server"},
