@@ -41,7 +41,7 @@ struct ClientRequest {
   std::string body;
   std::filesystem::path upload;                                      // a file as the body, instead of `body`
   std::string content_type;                                          // of the body
-  enum class Coding { kNone, kGzip, kZstd } coding = Coding::kNone;  // compress the body on its way
+  enum class Coding { kNone, kGzip, kZstd } coding = Coding::kNone;  // of body or upload, on its way
   std::vector<std::pair<std::string, std::filesystem::path>> form;   // multipart/form-data: part name → file
   std::uint64_t response_limit = 64ULL * 1024 * 1024;                // decoded bytes; kTooLarge beyond
   std::chrono::milliseconds timeout{0};                              // of the whole call; 0: none

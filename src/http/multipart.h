@@ -84,10 +84,8 @@ class MultipartReader {
 
   BodyReader& body_;
   MultipartParser parser_;
-  Part part_;
   bool in_part_ = false;
   bool ended_ = false;
-  bool input_ended_ = false;
 };
 
 }  // namespace tideline::http

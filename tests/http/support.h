@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -10,10 +11,13 @@
 #include <chrono>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include <gtest/gtest.h>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
 
 #include "http/server.h"
 
@@ -30,6 +34,8 @@ class RawClient {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     const int connected = ::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address);
     EXPECT_EQ(connected, 0);
+    const int on = 1;  // pieces go out as they are sent
+    ::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   }
   ~RawClient() { close(); }
   RawClient(const RawClient&) = delete;
@@ -150,6 +156,19 @@ class RawClient {
   int socket_ = -1;
   std::string input_;
 };
+
+/// Runs a coroutine to its end on this thread: for code that awaits nothing but memory.
+template <class T>
+T run(awaitable<T> task) {
+  boost::asio::io_context io;
+  std::optional<T> result;
+  boost::asio::co_spawn(io, std::move(task), [&result](std::exception_ptr failure, T value) {
+    if (failure) std::rethrow_exception(failure);
+    result.emplace(std::move(value));
+  });
+  io.run();
+  return std::move(*result);
+}
 
 inline std::unique_ptr<Server> start_server(Handler handler, Options options = {}) {
   auto server = std::make_unique<Server>(std::move(options), std::move(handler));
