@@ -92,14 +92,16 @@ class Connection;
 /// socket. Lives no longer than its Connection; when it is dropped early the connection needs recovery.
 class RowStream {
  public:
+  RowStream() = default;
   /// The next chunk (never empty), or nullopt after the last one, once the statements behind it have succeeded too.
   awaitable<Result<std::optional<ResultSet>>> next(Deadline deadline);
 
  private:
   friend class Connection;
   RowStream(Connection* connection, int chunk_rows) : connection_(connection), chunk_rows_(chunk_rows) {}
-  Connection* connection_;
-  int chunk_rows_;
+  Connection* connection_ = nullptr;
+  int chunk_rows_ = 1;
+  bool rows_ended_ = false;
   bool done_ = false;
 };
 
@@ -107,6 +109,7 @@ class RowStream {
 /// and the last the trailer alone. Lives no longer than its Connection.
 class CopyStream {
  public:
+  CopyStream() = default;
   /// `copy` counts the COPY statements of the script from 0.
   struct Message {
     int copy = 0;
@@ -118,7 +121,7 @@ class CopyStream {
  private:
   friend class Connection;
   explicit CopyStream(Connection* connection) : connection_(connection) {}
-  Connection* connection_;
+  Connection* connection_ = nullptr;
   int copy_ = -1;
   bool copying_ = false;
   bool done_ = false;
@@ -183,52 +186,55 @@ class Connection {
   friend class RowStream;
   friend class CopyStream;
 
-  // What the server owes us, in order: an answer to each message sent, then the Sync.
+  // A statement as the server knows it: one for each set of parameter types it was used with.
   struct Variant {
+    enum class State { kUnknown, kUnderWay, kPrepared } state = State::kUnknown;
     std::string name;
     std::vector<TypeId> types;
-    bool prepared = false;
   };
   struct Prepared {
     const char* sql = nullptr;
     std::deque<Variant> variants;  // stable addresses
   };
+  // What the server owes us, in order: an answer to each message, then the Sync.
   struct Expected {
     enum class Kind { kPrepare, kStep, kStream } kind;
     std::size_t step = 0;
     Variant* variant = nullptr;
     bool is_commit = false;
   };
+  using Answers = std::vector<std::optional<Result<ResultSet>>>;
   enum class Progress { kResult, kEndOfCommand, kWait, kBroken };
 
   Connection(boost::asio::any_io_executor executor, pg_conn* connection, ConnectOptions options);
 
-  Result<void> send_step(Pipeline::Step& step, std::size_t index, Expected::Kind kind);
-  Result<void> send(Pipeline& pipeline, std::size_t first_step);
-  Result<void> send_sync();
-  Variant* variant_of(const Pipeline::Step& step, Result<void>& status);
-
+  Result<void> check_ready() const;
+  Result<Variant*> variant_of(const Pipeline::Step& step);
+  bool send_step(Pipeline::Step& step, std::size_t index, Variant* variant, Expected::Kind kind);
+  Result<void> send(Pipeline& pipeline, std::optional<std::size_t> stream_at);
   Progress advance(pg_result*& result);
   awaitable<Result<void>> wait_io(Deadline deadline);
-  awaitable<Result<pg_result*>> next_result(Deadline deadline);
-  awaitable<Result<void>> collect(std::vector<std::optional<Result<ResultSet>>>& results, bool until_stream,
-                                  Deadline deadline);
-  awaitable<Result<void>> simple_query(std::string sql, Deadline deadline);
+  void take(pg_result* result, Answers* answers);
+  Result<void> end_of_command();
+  awaitable<Result<void>> collect(Answers* answers, bool until_stream, Deadline deadline);
+
+  Result<void> send_script(const std::string& sql);
+  Result<void> end_script();
+  awaitable<Result<void>> finish_script(Deadline deadline);
   awaitable<Result<void>> cancel_and_wait(Deadline deadline);
-  awaitable<Result<void>> drain(Deadline deadline);
-  Result<void> leave_simple_query();
   Error broken();
 
   boost::asio::any_io_executor executor_;
   pg_conn* connection_;
   boost::asio::posix::stream_descriptor socket_;
   ConnectOptions options_;
-  std::unordered_map<std::string, Prepared> prepared_;
+  std::unordered_map<std::string_view, Prepared> prepared_;
   std::deque<Expected> expected_;
-  std::optional<Error> stream_error_;  // of the statements behind a stream
-  bool awaiting_sync_ = false;         // a Sync was sent whose answer has not come
-  bool simple_query_ = false;          // out of pipeline mode, until its last result
+  std::optional<Error> first_error_;  // of the pipeline or script under way
+  bool awaiting_sync_ = false;        // a Sync was sent whose answer has not come
+  bool in_script_ = false;            // out of pipeline mode, until the script's last result
   bool broken_ = false;
+  bool farewell_ = false;  // the server said that it ends the session
 };
 
 /// `text` as an SQL string literal, for the few commands that take no parameters.

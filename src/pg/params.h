@@ -30,8 +30,9 @@ namespace tideline::pg {
 /// A type's identity in the server's catalog (PostgreSQL's Oid). 0: the server infers it.
 using TypeId = std::uint32_t;
 
-/// One message of the protocol cannot carry more than 1 GiB; we stop below it, with a clear error.
-inline constexpr std::size_t kMaxParameterBytes = (std::size_t{1} << 30) - (std::size_t{1} << 20);
+/// What one statement may carry in all. The protocol and the server end at 1 GiB; both sides hold several copies while
+/// it is under way, so batches should be far smaller.
+inline constexpr std::size_t kMaxParameterBytes = std::size_t{256} << 20;
 
 /// Tags for element types that share a C++ type with text.
 struct Bytea {
@@ -226,6 +227,7 @@ class Params {
   Params& add_bytea(std::span<const std::uint8_t> bytes) { return encode<Bytea>(bytes); }
   /// `text` as jsonb.
   Params& add_json(std::string_view text) { return encode<Jsonb>(text); }
+  Params& add_json(const char* text) { return encode<Jsonb>(text); }
   Params& add_json(const std::optional<std::string>& text) { return text ? encode<Jsonb>(*text) : null_of<Jsonb>(); }
 
   /// The value, or a NULL of its type.
