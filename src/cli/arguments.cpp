@@ -1,0 +1,325 @@
+// The one unit that knows CLI11: names, defaults and help of every flag, and where else a value may come from.
+// A flag wins over its variable (TIDELINE_DATA_DIR for --data-dir), that over the config file, that over the default.
+
+#include <algorithm>
+#include <cstdlib>
+#include <thread>
+
+#include <CLI/CLI.hpp>
+
+#include "cli/config_file.h"
+#include "cli/options.h"
+#include "cli/paths.h"
+#include "cli/terminal.h"
+
+namespace tideline::cli {
+namespace {
+
+std::string environment_name(const std::string& flag) {
+  std::string name = "TIDELINE_";
+  for (char c : flag) name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return name;
+}
+
+/// An option whose value may also come from the environment.
+template <class T>
+CLI::Option* add(CLI::App* app, const std::string& flag, T& value, const std::string& help) {
+  return app->add_option("--" + flag, value, help)->envname(environment_name(flag));
+}
+
+/// What is not said by flag or variable is taken from the file. A name that is no flag is an error: it would be a
+/// setting that somebody believes to be in force.
+Result<void> apply_settings(CLI::App& app, const std::filesystem::path& file) {
+  TRY(Settings settings, read_settings(file));
+  for (const auto& [name, values] : settings) {
+    CLI::Option* option = name == "config" ? nullptr : app.get_option_no_throw("--" + name);
+    if (!option)
+      return fail(Code::kInvalidInput, file.string() + ": there is no setting \"" + name + "\"",
+                  "tideline serve --help lists them");
+    if (option->count() > 0) continue;
+    try {
+      option->add_result(values);
+      option->run_callback();
+    } catch (const CLI::Error& error) {
+      return fail(Code::kInvalidInput, file.string() + ": " + name + ": " + error.what());
+    }
+  }
+  return {};
+}
+
+/// "127.0.0.1:3001", "[::1]:3001", ":3001" (all of IPv4).
+Result<void> read_listen(const std::string& text, server::Options& out) {
+  const auto colon = text.rfind(':');
+  const std::string port = colon == std::string::npos ? "" : text.substr(colon + 1);
+  std::string host = colon == std::string::npos ? "" : text.substr(0, colon);
+  const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  const bool digits = !port.empty() && port.size() <= 5 &&
+                      std::all_of(port.begin(), port.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
+  if (!digits || std::stol(port) > 65535 || (!bracketed && host.find(':') != std::string::npos))
+    return fail(Code::kInvalidInput, "--listen " + text + " is no address", "as in 127.0.0.1:3001 or [::1]:3001");
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  out.listen_address = host.empty() ? "0.0.0.0" : host;
+  out.listen_port = static_cast<std::uint16_t>(std::stol(port));
+  return {};
+}
+
+/// A value that must not be shown: a password in a URL. Everything else of a setting is no secret; secrets are files.
+std::string without_password(const std::string& text) {
+  const auto scheme = text.find("://");
+  const auto at = text.find('@', scheme == std::string::npos ? 0 : scheme);
+  if (scheme == std::string::npos)
+    return text.find("password") == std::string::npos ? text : "(hidden: has a password)";
+  const auto colon = text.find(':', scheme + 3);
+  if (at == std::string::npos || colon == std::string::npos || colon > at)
+    return text.find("password=") == std::string::npos ? text : "(hidden: has a password)";
+  return text.substr(0, colon + 1) + "***" + text.substr(at);
+}
+
+struct Arguments {
+  CLI::App app{"Warehouse metadata, exact and offline, in every editor.", "tideline"};
+  ServeOptions serve;
+  std::string listen = "127.0.0.1:3001";
+  std::filesystem::path config;
+  std::int64_t drain_seconds = 10;
+  std::string log_format = "json";
+  AdminOptions admin;
+  std::string admin_url;
+  std::int64_t ttl_seconds = 0;
+  PushOptions push;
+  VersionOptions version;
+
+  CLI::App* serve_command = nullptr;
+  CLI::App* admin_command = nullptr;
+  CLI::App* push_command = nullptr;
+  CLI::App* version_command = nullptr;
+  CLI::Option* ttl = nullptr;
+
+  Arguments() {
+    app.require_subcommand(1);
+    app.fallthrough(false);
+    add_serve();
+    add_admin();
+    add_push();
+    version_command = app.add_subcommand("version", "Print the version.");
+    version_command->add_flag("--json", version.json, "As JSON");
+  }
+
+  void add_serve() {
+    serve_command = app.add_subcommand("serve", "Run the server.");
+    CLI::App* c = serve_command;
+    server::Options& o = serve.server;
+    o.data_dir = default_data_directory();
+    o.threads = std::max(1U, std::thread::hardware_concurrency());
+    add(c, "config", config, "Settings as TOML: any flag below without its dashes")->type_name("FILE");
+    add(c, "data-dir", o.data_dir, "Where the private database and uploads on their way live")
+        ->type_name("DIR")
+        ->capture_default_str();
+    add(c, "database-url", o.database_url, "An existing PostgreSQL 15+, as the login tideline_server, instead")
+        ->type_name("URL");
+    add(c, "read-database-url", o.read_database_url, "A hot standby of it, for rows")->type_name("URL");
+    add(c, "listen", listen, "Address and port; port 0: any free one")->type_name("ADDRESS")->capture_default_str();
+    add(c, "jwt-secret-file", o.tokens.secret_file, "Take HS256 tokens signed with this file's bytes (at least 32)")
+        ->type_name("FILE");
+    CLI::Option* file = add(c, "jwks-file", o.tokens.jwks_file, "Take RS256, ES256 and EdDSA tokens by this key set")
+                            ->type_name("FILE");
+    add(c, "jwks-url", o.tokens.jwks_url, "The same by a key set that is fetched and refreshed")
+        ->type_name("URL")
+        ->excludes(file);
+    add(c, "jwt-issuer", o.tokens.issuer, "What `iss` of such tokens must be")->type_name("TEXT");
+    add(c, "jwt-audience", o.tokens.audiences, "One of these must be in their `aud`")
+        ->type_name("TEXT")
+        ->delimiter(',');
+    add(c, "create-users", o.tokens.create_users, "A token of an unknown identity makes a user, in no organization")
+        ->capture_default_str();
+    add(c, "threads", o.threads, "Threads that serve requests")
+        ->type_name("N")
+        ->check(CLI::Range(1, 256))
+        ->capture_default_str();
+    add(c, "database-connections", o.database_connections, "Connections to the database, at most")
+        ->type_name("N")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
+    add(c, "max-connections", o.limits.connections, "Open client connections, at most")
+        ->type_name("N")
+        ->check(CLI::Range(1, 1'000'000))
+        ->capture_default_str();
+    add(c, "max-pushes", o.limits.concurrent_pushes, "Pushes worked on at the same time")
+        ->type_name("N")
+        ->check(CLI::Range(1, 64))
+        ->capture_default_str();
+    add(c, "max-upload-bytes", o.limits.upload_bytes, "Largest push, unpacked (1GiB, 300MB …)")
+        ->type_name("SIZE")
+        ->transform(CLI::AsSizeValue(false))
+        ->default_str("1GiB");
+    add(c, "page-cache-bytes", o.limits.page_cache_bytes, "Memory for compressed pages")
+        ->type_name("SIZE")
+        ->transform(CLI::AsSizeValue(false))
+        ->default_str("32MiB");
+    add(c, "drain-seconds", drain_seconds, "On SIGTERM, time for requests in work")
+        ->type_name("S")
+        ->check(CLI::Range(0, 3600))
+        ->capture_default_str();
+    add(c, "log-format", log_format, "json or logfmt; to standard error")
+        ->check(CLI::IsMember({"json", "logfmt"}))
+        ->capture_default_str();
+    add(c, "log-level", serve.log.level, "debug, info, warning or error")
+        ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
+        ->capture_default_str();
+    c->add_flag("--print-config", serve.print_config, "Print the settings in force, without passwords, and end");
+    c->footer(
+        "Each flag is also a variable (--data-dir: TIDELINE_DATA_DIR) and a setting of the config file (data-dir = "
+        "…).\nA flag wins over a variable, that over the file (default: " +
+        default_server_config().string() + ", where it is there).");
+  }
+
+  CLI::App* admin_action(CLI::App* parent, const std::string& name, const std::string& help,
+                         AdminOptions::Action action) {
+    CLI::App* c = parent->add_subcommand(name, help);
+    add(c, "data-dir", admin.database.data_dir, "The directory of a server with a private database")
+        ->type_name("DIR")
+        ->default_str(default_data_directory().string());
+    add(c, "database-url", admin.database.url, "An existing PostgreSQL, as the login tideline_admin")->type_name("URL");
+    add(c, "admin-database-url", admin_url, "The same; wins over --database-url")->type_name("URL");
+    c->add_flag("--json", admin.json, "Answer as JSON");
+    c->callback([this, action] { admin.action = action; });
+    return c;
+  }
+  void organization(CLI::App* c) {
+    add(c, "org", admin.organization, "Id of the organization")->type_name("ID")->required();
+  }
+
+  void add_admin() {
+    using Action = AdminOptions::Action;
+    admin_command = app.add_subcommand("admin", "Organizations, users and tokens; while the server runs, or not.");
+    admin_command->require_subcommand(1);
+    admin.database.data_dir = default_data_directory();
+    admin_action(admin_command, "migrate", "Bring a database to this release's schema.", Action::kMigrate);
+
+    CLI::App* org = admin_command->add_subcommand("org", "Organizations.");
+    org->require_subcommand(1);
+    CLI::App* c = admin_action(org, "create", "Make an organization.", Action::kOrganizationCreate);
+    c->add_option("--name", admin.name, "Its name")->required();
+    c->add_option("--id", admin.organization, "Its id, instead of a random one")->type_name("ID");
+    admin_action(org, "list", "List the organizations.", Action::kOrganizationList);
+
+    CLI::App* user = admin_command->add_subcommand("user", "Users and their roles.");
+    user->require_subcommand(1);
+    const auto email = [this](CLI::App* command) {
+      command->add_option("--email", admin.email, "E-mail address, or id, of the user")->required();
+    };
+    const auto role = [this](CLI::App* command) {
+      command->add_option("--role", admin.role, "admin or member")
+          ->required()
+          ->check(CLI::IsMember({"admin", "member"}));
+    };
+    c = admin_action(user, "add", "Make somebody a member, or change the role.", Action::kUserAdd);
+    organization(c), email(c), role(c);
+    c = admin_action(user, "role", "Change a member's role.", Action::kUserRole);
+    organization(c), email(c), role(c);
+    c = admin_action(user, "remove", "End a membership; holds within a second.", Action::kUserRemove);
+    organization(c), email(c);
+    c = admin_action(user, "list", "List the members.", Action::kUserList);
+    organization(c);
+    c = admin_action(user, "link", "Bind the identity of an outside issuer to a user.", Action::kUserLink);
+    email(c);
+    c->add_option("--issuer", admin.issuer, "`iss` of the tokens")->required();
+    c->add_option("--subject", admin.subject, "`sub` of the tokens")->required();
+
+    c = admin_action(admin_command, "token", "Sign a token for a user.", Action::kToken);
+    c->add_option("--user", admin.email, "E-mail address, or id, of the user")->required();
+    c->add_option("--ttl", ttl_seconds, "Seconds it holds (default: 86400)")->type_name("S");
+
+    CLI::App* token = admin_command->add_subcommand("api-token", "Tokens for CI.");
+    token->require_subcommand(1);
+    c = admin_action(token, "create", "Make a token; it is shown once.", Action::kApiTokenCreate);
+    organization(c);
+    c->add_option("--name", admin.name, "What it is for")->required();
+    c->add_option("--scope", admin.scopes, "read, push or documentation; several: repeat or separate by commas")
+        ->delimiter(',')
+        ->required()
+        ->check(CLI::IsMember({"read", "push", "documentation"}));
+    c->add_option("--ttl", ttl_seconds, "Seconds it holds (default: until revoked)")->type_name("S");
+    c = admin_action(token, "list", "List them, without their secrets.", Action::kApiTokenList);
+    organization(c);
+    c = admin_action(token, "revoke", "Revoke one; holds within a second.", Action::kApiTokenRevoke);
+    organization(c);
+    c->add_option("--id", admin.token_id, "Its id")->type_name("ID")->required();
+  }
+
+  void add_push() {
+    push_command = app.add_subcommand("push", "Send a dbt project's artifacts to a server.");
+    CLI::App* c = push_command;
+    add(c, "server", push.server, "The server, as in https://tideline.example.com")->type_name("URL")->required();
+    add(c, "org", push.organization, "Id of the organization")->type_name("ID")->required();
+    add(c, "connection", push.connection, "Which repository this is; registered at the first push")
+        ->type_name("OWNER/REPO")
+        ->required();
+    c->add_option("--manifest", push.manifest, "manifest.json")
+        ->type_name("FILE")
+        ->required()
+        ->check(CLI::ExistingFile);
+    c->add_option("--catalog", push.catalog, "catalog.json")->type_name("FILE")->check(CLI::ExistingFile);
+    c->add_option("--subdir", push.subdir, "Where the project lies in its repository")->type_name("DIR");
+    c->add_option("--type", push.type, "github, gitlab, git or local (default: whichever has that name)");
+    c->add_option("--commit", push.commit, "Commit the artifacts were made from");
+    c->add_option("--branch", push.branch, "Its branch");
+    add(c, "ca-file", push.ca_file, "Certificates (PEM) to trust instead of the system's")->type_name("FILE");
+    c->add_flag("--force", push.force, "Even if the manifest is older than what is there");
+    c->add_flag("--json", push.json, "Answer as JSON");
+    c->footer("The token comes from TIDELINE_TOKEN, or from " + credentials_file().string() + ".");
+  }
+
+  Result<void> finish_serve() {
+    std::error_code ignored;
+    if (config.empty() && std::filesystem::exists(default_server_config(), ignored)) config = default_server_config();
+    if (!config.empty()) TRY_VOID(apply_settings(*serve_command, config));
+    TRY_VOID(read_listen(listen, serve.server));
+    serve.drain = std::chrono::seconds(drain_seconds);
+    serve.log.json = log_format == "json";
+    if (!serve.server.tokens.jwks_file.empty() && !serve.server.tokens.jwks_url.empty())
+      return fail(Code::kInvalidInput, "jwks-file and jwks-url are both set", "leave one of them out");
+    if (serve.print_config) {
+      for (const CLI::Option* option : serve_command->get_options()) {
+        const std::string name = option->get_single_name();
+        if (name == "help" || name == "print-config") continue;
+        std::string value;
+        for (const std::string& part : option->results()) value += (value.empty() ? "" : ",") + without_password(part);
+        serve.settings.emplace_back(name, option->count() > 0 ? value : option->get_default_str());
+      }
+    }
+    return {};
+  }
+
+  /// Named on the command line itself, a directory wins over a URL in the environment.
+  void finish_admin() {
+    if (!admin_url.empty()) admin.database.url = admin_url;
+    if (ttl_seconds != 0) admin.ttl_seconds = ttl_seconds;
+  }
+};
+
+}  // namespace
+
+Invocation read_arguments(int argc, const char* const* argv) {
+  Arguments arguments;
+  try {
+    arguments.app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    // Help and --version are "errors" with code 0.
+    return arguments.app.exit(error) == 0 ? kOk : kUsage;
+  }
+  if (arguments.serve_command->parsed()) {
+    if (auto finished = arguments.finish_serve(); !finished) {
+      report(finished.error());
+      return kUsage;
+    }
+    return arguments.serve;
+  }
+  if (arguments.admin_command->parsed()) {
+    arguments.finish_admin();
+    return arguments.admin;
+  }
+  if (arguments.push_command->parsed()) return arguments.push;
+  return arguments.version;
+}
+
+}  // namespace tideline::cli

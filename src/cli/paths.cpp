@@ -1,0 +1,33 @@
+#include "cli/paths.h"
+
+#include <cstdlib>
+
+#include <unistd.h>
+
+namespace tideline::cli {
+namespace {
+
+// The specification says that a relative path in these variables is to be ignored.
+std::filesystem::path base_directory(const char* variable, const char* below_home) {
+  if (const char* value = std::getenv(variable); value && value[0] == '/') return value;
+  const char* home = std::getenv("HOME");
+  return std::filesystem::path(home && home[0] == '/' ? home : "/") / below_home;
+}
+
+}  // namespace
+
+std::filesystem::path default_data_directory() {
+  if (geteuid() == 0) return "/var/lib/tideline";
+  return base_directory("XDG_DATA_HOME", ".local/share") / "tideline-server";
+}
+
+std::filesystem::path default_server_config() {
+  if (geteuid() == 0) return "/etc/tideline/server.toml";
+  return base_directory("XDG_CONFIG_HOME", ".config") / "tideline" / "server.toml";
+}
+
+std::filesystem::path credentials_file() {
+  return base_directory("XDG_CONFIG_HOME", ".config") / "tideline" / "credentials.toml";
+}
+
+}  // namespace tideline::cli

@@ -1,0 +1,103 @@
+#include "cli/terminal.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+#include <unistd.h>
+
+#include "cli/options.h"
+
+namespace tideline::cli {
+namespace {
+
+constexpr std::size_t kBarCells = 24;
+
+// Terminals count characters, not bytes; continuation bytes of UTF-8 take no cell.
+std::size_t cells(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+bool wants_color() {
+  const char* no_color = std::getenv("NO_COLOR");
+  const char* term = std::getenv("TERM");
+  return !(no_color && *no_color) && term && std::string_view(term) != "dumb";
+}
+
+}  // namespace
+
+int report(const Error& error) {
+  std::fprintf(stderr, "tideline: %s\n", error.message.c_str());
+  if (!error.hint.empty()) std::fprintf(stderr, "  %s\n", error.hint.c_str());
+  return kFailed;
+}
+
+void print_line(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fputc('\n', stdout);
+  std::fflush(stdout);
+}
+
+void print_table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], cells(row[i]));
+  }
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      line += row[i];
+      if (i + 1 < row.size()) line.append(widths[i] - cells(row[i]) + 2, ' ');
+    }
+    print_line(line);
+  }
+}
+
+std::string human_bytes(std::uint64_t bytes) {
+  constexpr const char* kUnits[] = {"B", "kB", "MB", "GB", "TB"};
+  double value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  while (value >= 1000 && unit + 1 < std::size(kUnits)) {
+    value /= 1000;
+    ++unit;
+  }
+  char text[32];
+  std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", value, kUnits[unit]);
+  return text;
+}
+
+ProgressBar::ProgressBar(std::string label)
+    : label_(std::move(label)), shown_(isatty(STDERR_FILENO) == 1), color_(wants_color()) {}
+
+ProgressBar::~ProgressBar() {
+  if (shown_ && width_ > 0) std::fprintf(stderr, "\r%*s\r", static_cast<int>(width_), "");
+}
+
+void ProgressBar::update(std::uint64_t done, std::uint64_t total) {
+  if (!shown_) return;
+  std::string text = label_ + " ";
+  if (total > 0) {
+    const auto filled = static_cast<std::size_t>(static_cast<double>(std::min(done, total)) /
+                                                 static_cast<double>(total) * static_cast<double>(kBarCells));
+    text += "[" + std::string(filled, '#') + std::string(kBarCells - filled, '.') + "] ";
+  }
+  text += human_bytes(done);
+  if (total > 0) text += " of " + human_bytes(total);
+  draw(text);
+}
+
+void ProgressBar::note(std::string_view text) {
+  if (shown_) draw(label_ + " " + std::string(text));
+}
+
+void ProgressBar::draw(const std::string& text) {
+  const std::size_t width = cells(text);
+  const std::size_t leftover = width_ > width ? width_ - width : 0;
+  std::fprintf(stderr, color_ ? "\r\033[36m%s\033[0m%*s" : "\r%s%*s", text.c_str(), static_cast<int>(leftover), "");
+  std::fflush(stderr);
+  width_ = width;
+}
+
+}  // namespace tideline::cli
