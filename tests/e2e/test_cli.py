@@ -1,0 +1,189 @@
+"""The program as its operator meets it: flags, variables and file, administration with and without a server, signals."""
+import json
+import os
+import pathlib
+import re
+import stat
+
+import pytest
+
+import harness
+import projects
+
+
+def settings(*arguments, **variables):
+    done = harness.run("serve", "--print-config", *arguments, **variables)
+    return dict(line.split(" = ", 1) for line in done.stdout.splitlines())
+
+
+def test_version():
+    assert re.fullmatch(r"tideline \d+\.\d+\.\d+\n", harness.run("version").stdout)
+    assert re.fullmatch(r"\d+\.\d+\.\d+", json.loads(harness.run("version", "--json").stdout)["version"])
+
+
+@pytest.mark.parametrize("arguments", [
+    [], ["nonsense"], ["serve", "--nonsense"], ["serve", "--threads", "many"], ["serve", "--threads", "0"],
+    ["serve", "--listen", "somewhere"], ["serve", "--listen", "127.0.0.1:70000"], ["serve", "--log-level", "loud"],
+    ["serve", "--jwks-file", "a", "--jwks-url", "https://b"], ["serve", "--config", "/nonexistent/file.toml"],
+    ["admin"], ["admin", "org"], ["admin", "org", "create"], ["admin", "user", "add", "--org", "x"],
+    ["admin", "user", "add", "--org", "x", "--email", "a@b", "--role", "king"], ["push"],
+    ["admin", "api-token", "create", "--org", "x", "--name", "n", "--scope", "everything"],
+])
+def test_wrong_arguments_are_exit_code_2(arguments):
+    done = harness.run(*arguments, check=False)
+    assert done.returncode == 2, done
+    assert done.stderr and not done.stdout, done
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"], ["admin", "--help"], ["push", "--help"],
+                                       ["admin", "user", "add", "--help"]])
+def test_help(arguments):
+    done = harness.run(*arguments)
+    assert "Usage" in done.stdout and not done.stderr
+
+
+def test_flag_over_variable_over_file_over_default(tmp_path):
+    file = tmp_path / "server.toml"
+    file.write_text('listen = "127.0.0.1:1111"\nthreads = 3\nmax_pushes = 7\njwt-audience = ["a", "b"]\npage-cache-bytes = "64MiB"\n')
+    given = settings("--config", file, "--listen", "127.0.0.1:3333", TIDELINE_LISTEN="127.0.0.1:2222", TIDELINE_THREADS="2")
+    assert given["listen"] == "127.0.0.1:3333"
+    assert given["threads"] == "2"
+    assert given["max-pushes"] == "7"
+    assert given["jwt-audience"] == "a,b"
+    assert given["database-connections"] == "8"
+    assert settings("--config", file, TIDELINE_LISTEN="127.0.0.1:2222")["listen"] == "127.0.0.1:2222"
+    assert settings(TIDELINE_CONFIG=str(file))["listen"] == "127.0.0.1:1111"
+    assert settings()["listen"] == "127.0.0.1:3001"
+    assert settings(TIDELINE_JWT_AUDIENCE="x,y")["jwt-audience"] == "x,y"
+
+
+@pytest.mark.parametrize("text,words", [
+    ("listen = ", ":1:"), ("nonsense = 1", "nonsense"), ("threads = 0", "threads"), ("\n[listen]\nx = 1", ":2:"),
+    ("threads = 'many'", "threads"), ("listen = 1.5", "listen")])
+def test_errors_of_the_file_name_the_place(tmp_path, text, words):
+    file = tmp_path / "server.toml"
+    file.write_text(text)
+    done = harness.run("serve", "--print-config", "--config", file, check=False)
+    assert done.returncode == 2 and words in done.stderr, done
+
+
+def test_passwords_are_not_printed():
+    for url in ("postgresql://server:hunter2@db.example/x", "host=db password=hunter2",
+                "postgresql://db.example/x?user=a&password=hunter2"):
+        done = harness.run("serve", "--print-config", "--database-url", url)
+        assert "hunter2" not in done.stdout
+
+
+def test_unreachable_database_is_told(tmp_path):
+    done = harness.run("serve", "--listen", "127.0.0.1:0", "--data-dir", tmp_path / "data",
+                       "--database-url", "postgresql://nobody:hunter2@127.0.0.1:1/x", check=False)
+    assert done.returncode == 1
+    assert "hunter2" not in done.stdout + done.stderr
+
+
+def test_admin_does_not_make_a_database_of_a_mistyped_directory():
+    with harness.directory() as home:
+        done = harness.run("admin", "org", "list", "--data-dir", home / "typo", check=False)
+        assert done.returncode == 1 and "--data-dir" in done.stderr
+        assert not (home / "typo").exists()
+
+
+def test_admin_without_a_server_then_with_one():
+    with harness.directory() as home:
+        data = home / "data"
+        harness.run("admin", "migrate", "--data-dir", data)
+        made = json.loads(harness.run("admin", "org", "create", "--name", "Early", "--data-dir", data, "--json").stdout)
+        server = harness.Server(home)
+        try:
+            listed = server.admin("org", "list")["organizations"]
+            assert [(o["id"], o["name"]) for o in listed] == [(made["id"], "Early")]
+            client = server.client(made["id"], server.user(made["id"], "a@example.com", "admin"))
+            assert client.get("/connections") == {"connections": []}
+            server.stop()
+            assert len(json.loads(harness.run("admin", "user", "list", "--org", made["id"], "--data-dir", data,
+                                              "--json").stdout)["users"]) == 1
+            server.start()
+            assert client.get("/connections") == {"connections": []}
+        finally:
+            server.close()
+
+
+def test_admin_commands(server):
+    organization = server.organization("Commands", id="0b3f9c1e-7d42-4c55-9e0a-5a4f6c1d2e3f")
+    assert organization == "0b3f9c1e-7d42-4c55-9e0a-5a4f6c1d2e3f"
+    done = harness.run("admin", "org", "create", "--name", "commands", "--data-dir", server.data_dir, check=False)
+    assert done.returncode == 1 and "ommands" in done.stderr
+    user = server.admin("user", "add", "--org", organization, "--email", "Ada@Example.com", "--role", "member")
+    again = server.admin("user", "add", "--org", organization, "--email", "ada@example.com", "--role", "admin")
+    assert user["id"] == again["id"] and again["role"] == "admin"
+    assert server.admin("user", "role", "--org", organization, "--email", "ada@example.com", "--role", "member")["role"] == "member"
+    users = server.admin("user", "list", "--org", organization)["users"]
+    assert [(u["id"], u["role"]) for u in users] == [(user["id"], "member")]
+    server.admin("user", "link", "--email", "ada@example.com", "--issuer", "https://id.example", "--subject", "ada")
+    other = server.admin("user", "add", "--org", organization, "--email", "bob@example.com", "--role", "member")
+    done = harness.run("admin", "user", "link", "--email", "bob@example.com", "--issuer", "https://id.example",
+                       "--subject", "ada", "--data-dir", server.data_dir, check=False)
+    assert done.returncode == 1, done
+    assert server.admin("user", "remove", "--org", organization, "--email", "bob@example.com")["id"] == other["id"]
+    done = harness.run("admin", "user", "remove", "--org", organization, "--email", "bob@example.com",
+                       "--data-dir", server.data_dir, check=False)
+    assert done.returncode == 1
+    done = harness.run("admin", "token", "--user", "nobody@example.com", "--data-dir", server.data_dir, check=False)
+    assert done.returncode == 1 and not done.stdout
+
+    made = server.admin("api-token", "create", "--org", organization, "--name", "ci", "--scope", "push,read", "--ttl", 3600)
+    listed = server.admin("api-token", "list", "--org", organization)["api_tokens"]
+    assert [(t["id"], t["name"], sorted(t["scopes"]), t["revoked_at"]) for t in listed] == [
+        (made["id"], "ci", ["push", "read"], None)]
+    assert made["token"] not in json.dumps(listed)
+    server.admin("api-token", "revoke", "--org", organization, "--id", made["id"])
+    assert server.admin("api-token", "list", "--org", organization)["api_tokens"][0]["revoked_at"]
+
+    text = harness.run("admin", "token", "--user", "ada@example.com", "--data-dir", server.data_dir)
+    assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+\n", text.stdout), "a token alone on standard output, for $(…)"
+
+
+@pytest.mark.parametrize("arguments", [
+    ["user", "list", "--org", "not-an-id"], ["org", "create", "--name", "x", "--id", "not-an-id"],
+    ["token", "--user", "a@b", "--ttl", "-5"], ["api-token", "revoke", "--org", "0b3f9c1e-7d42-4c55-9e0a-5a4f6c1d2e3f", "--id", "x"]])
+def test_bad_values_are_exit_code_2(server, arguments):
+    done = harness.run("admin", *arguments, "--data-dir", server.data_dir, check=False)
+    assert done.returncode == 2 and done.stderr, done
+
+
+def test_second_server_on_one_directory_is_refused(server):
+    done = harness.run("serve", "--data-dir", server.data_dir, "--listen", "127.0.0.1:0", check=False)
+    assert done.returncode == 1 and done.stderr, done
+
+
+def test_address_taken_is_told(server):
+    with harness.directory() as home:
+        done = harness.run("serve", "--data-dir", home / "data", "--listen", f"127.0.0.1:{server.port}", check=False)
+        assert done.returncode == 1 and str(server.port) in done.stderr, done
+
+
+def test_files_are_the_servers_alone(server, admin):
+    mode = stat.S_IMODE(os.stat(server.data_dir).st_mode)
+    assert mode & 0o007 == 0, oct(mode)
+    for path in [server.data_dir / "postgres"]:
+        assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+    if os.getuid() == 0:
+        owner = server.data_dir.stat().st_uid
+        assert owner != 0
+        uids = {line.split()[1] for line in pathlib.Path(f"/proc/{server.process.pid}/status").read_text().splitlines()
+                if line.startswith("Uid:")}
+        assert uids == {str(owner)}, "the server still is root"
+
+
+def test_log_is_lines_of_json_without_secrets(server, admin):
+    admin.push("made/log", projects.manifest())
+    admin.api("GET", "/connections", note="query-secret")
+    assert admin.as_user("eyJub3QiOiJhIn0.dG9rZW4.c2VjcmV0").api("GET", "/connections").status == 401
+    lines = [line for line in server.log().splitlines() if line]
+    assert lines
+    for line in lines:
+        record = json.loads(line)
+        assert {"time", "level", "event"} <= set(record), line
+    text = server.log()
+    for secret in (admin.token, admin.token.split(".")[2], "query-secret", "dG9rZW4.c2VjcmV0"):
+        assert secret not in text
