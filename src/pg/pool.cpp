@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
 
 #include "base/log.h"
 #include "pg/gate.h"
@@ -91,6 +92,13 @@ void report(const char* task, std::exception_ptr thrown) {
   } catch (...) {
   }
   log(LogLevel::kError, "database pool task failed", {{"task", task}, {"reason", reason}});
+}
+
+// Posted, because co_spawn may begin at once on the calling thread, which holds the mutex that the task will take.
+void spawn_task(const asio::any_io_executor& executor, const char* name, awaitable<void> task) {
+  asio::post(executor, [executor, name, work = std::move(task)]() mutable {
+    asio::co_spawn(executor, std::move(work), [name](std::exception_ptr thrown) { report(name, thrown); });
+  });
 }
 
 awaitable<Result<ConnectionPtr>> open_one(std::shared_ptr<PoolState> pool, Deadline deadline) {
@@ -189,8 +197,7 @@ class Place {
 void PoolState::grow() {
   while (!closed && connecting < waiters.size() && total() < options.max_size) {
     ++connecting;
-    asio::co_spawn(executor, connect_task(shared_from_this()),
-                   [](std::exception_ptr thrown) { report("connect", thrown); });
+    spawn_task(executor, "connect", connect_task(shared_from_this()));
   }
 }
 
@@ -225,8 +232,7 @@ void Lease::release() {
   --pool->in_use;
   if (dirty && !pool->closed) {
     ++pool->recovering;
-    boost::asio::co_spawn(pool->executor, detail::recover_task(pool, std::move(connection)),
-                          [](std::exception_ptr thrown) { detail::report("recover", thrown); });
+    detail::spawn_task(pool->executor, "recover", detail::recover_task(pool, std::move(connection)));
   } else if (connection) {
     surplus = pool->put(std::move(connection));
   }
