@@ -82,6 +82,8 @@ void Worker::adopt(asio::ip::tcp::socket socket, bool refuse) {
         if (failure) std::rethrow_exception(failure);
       } catch (const std::exception& exception) {
         if (!session->was_cut()) log(LogLevel::kError, "session failed", {{"detail", exception.what()}});
+      } catch (...) {
+        log(LogLevel::kError, "session failed", {{"detail", "by something that is no exception"}});
       }
       const std::lock_guard lock(shared_.mutex);
       shared_.connections.fetch_sub(1);
@@ -145,7 +147,7 @@ struct Server::Impl {
   std::optional<asio::ip::tcp::acceptor> acceptor;
   std::vector<std::thread> threads;
   std::uint16_t port = 0;
-  bool stopped = false;
+  std::atomic<bool> stopped{false};
 };
 
 Result<void> Server::Impl::listen() {
@@ -235,8 +237,7 @@ std::size_t Server::connections() const { return impl_->shared.connections.load(
 bool Server::draining() const { return impl_->shared.draining.load(); }
 
 std::size_t Server::stop(std::chrono::milliseconds grace) {
-  if (impl_->stopped) return 0;
-  impl_->stopped = true;
+  if (impl_->stopped.exchange(true)) return 0;
   Shared& shared = impl_->shared;
   shared.draining.store(true);
   if (impl_->threads.empty()) return 0;

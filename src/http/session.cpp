@@ -352,7 +352,7 @@ awaitable<bool> Session::answer_stream(const Request& request, Response& respons
     piece = std::move(*first);
   }
   const bool chunked = !framing_.http10;
-  write_head(response, request.request_id, keep_alive && chunked, std::nullopt, chunked);
+  write_head(response, request.request_id, keep_alive, std::nullopt, chunked);
   if (request.is_head()) co_return co_await write(out_);
 
   std::string head = out_;  // goes out with the first piece
@@ -373,7 +373,7 @@ awaitable<bool> Session::answer_stream(const Request& request, Response& respons
     piece = std::move(*next);
   }
   if (chunked) head += "0\r\n\r\n";
-  co_return co_await write(head) && (keep_alive && chunked);
+  co_return co_await write(head);
 }
 
 /// Reads on for a while after the last answer: closing with unread input would reset the connection, and the reset
@@ -466,7 +466,7 @@ awaitable<bool> Session::serve_one() {
 
   body_done_ = !framing_.has_body();
   continue_due_ = framing_.expects_continue;
-  reader.encoded(request.headers.get("Content-Encoding"));
+  reader.encoded(request.headers.joined("Content-Encoding").value_or(""));
   const std::string_view id = request.headers.get("X-Request-Id");
   request.request_id = is_sane_request_id(id) ? std::string(id) : worker_.next_request_id();
   request.peer = peer_;
@@ -480,7 +480,9 @@ awaitable<bool> Session::serve_one() {
   // A body that is not read to its end leaves the connection unusable, unless the rest is small and surely coming.
   const bool rest_is_small = !framing_.chunked && framing_.content_length - body_received_ <= kSkippableBytes;
   const bool usable = body_done_ || (rest_is_small && !continue_due_ && !body_failed_);
-  const bool keep_alive = framing_.keep_alive && usable && !response.close && !draining_;
+  // Without chunks the end of a stream is the end of the connection.
+  const bool ends_by_closing = framing_.http10 && response.body.source();
+  const bool keep_alive = framing_.keep_alive && usable && !response.close && !draining_ && !ends_by_closing;
   const bool through = co_await answer(&request, request.request_id, response, keep_alive);
   report(&request, response.status, through);
   if (!through) co_return false;

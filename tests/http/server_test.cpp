@@ -11,6 +11,7 @@
 
 #include "http/compress.h"
 #include "http/conditional.h"
+#include "http/multipart.h"
 #include "http/problem.h"
 #include "http/query.h"
 #include "tests/http/support.h"
@@ -74,6 +75,21 @@ awaitable<Response> serve(Request& request, std::atomic<int>& alive) {
     if (!body) co_return problem(body.error(), request.request_id);
     co_return text_response(std::move(*body), "text/plain");
   }
+  if (first == "form") {
+    const auto boundary = multipart_boundary(request.headers.get("Content-Type"));
+    if (!boundary) co_return problem(boundary.error(), request.request_id);
+    MultipartReader reader(request.body, *boundary);
+    std::string seen;
+    for (;;) {
+      const auto part = co_await reader.next_part();
+      if (!part) co_return problem(part.error(), request.request_id);
+      if (!*part) co_return text_response(seen, "text/plain");
+      seen += (*part)->name;
+      const auto content = co_await reader.read_part(1000);
+      if (!content) co_return problem(content.error(), request.request_id);
+      seen += "=" + std::to_string(content->size()) + ";";
+    }
+  }
   if (first == "unread") co_return text_response("not interested", "text/plain");
   if (first == "shared") co_return json_response(kShared);
   if (first == "throw") throw std::runtime_error("secret detail");
@@ -121,8 +137,8 @@ class ServerTest : public testing::Test {
   void start(Options options = {}) {
     options.on_access = [this](const AccessRecord& record) {
       const std::lock_guard lock(mutex_);
-      last_route_ = record.route;
-      statuses_.push_back(record.status);
+      records_.push_back(std::string(record.method) + " " + std::string(record.route) + " " +
+                         std::to_string(record.status) + (record.complete ? "" : " incomplete"));
     };
     server_ = start_server([this](Request& request) { return serve(request, alive_); }, std::move(options));
   }
@@ -138,8 +154,7 @@ class ServerTest : public testing::Test {
 
   std::atomic<int> alive_{0};
   std::mutex mutex_;
-  std::string last_route_;
-  std::vector<unsigned> statuses_;
+  std::vector<std::string> records_;
   std::unique_ptr<Server> server_;
 };
 
@@ -504,6 +519,35 @@ TEST_F(ServerTest, BodyCutOffIsSaidWithItsByte) {
   EXPECT_NE(answer.body.find("cut off at byte 4 of 10"), std::string::npos) << answer.body;
 }
 
+TEST_F(ServerTest, FormCutAtAnyByteIsRefused) {
+  start();
+  const std::string form =
+      "--b\r\nContent-Disposition: form-data; name=a; filename=f\r\n\r\ncontent\r\n--b\r\n"
+      "Content-Disposition: form-data; name=b\r\n\r\n\r\n--b--\r\n";
+  const std::string head = "PUT /form HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n";
+  const std::string length = "Content-Length: " + std::to_string(form.size()) + "\r\n\r\n";
+  for (std::size_t size = 0; size <= form.size(); ++size) {
+    RawClient client(port());
+    client.send(head + length + form.substr(0, size));
+    client.finish_sending();
+    const auto answer = client.read();
+    ASSERT_EQ(answer.status, size == form.size() ? 200u : 400u) << size;
+    if (size == form.size()) {
+      EXPECT_EQ(answer.body, "a=7;b=0;");
+    } else {
+      const std::string where = "cut off at byte " + std::to_string(size) + " of " + std::to_string(form.size());
+      EXPECT_NE(answer.body.find(where), std::string::npos) << answer.body;
+    }
+    // A sender that counts right but forgets the end of the form.
+    RawClient other(port());
+    const std::string short_form = form.substr(0, size);
+    const bool whole = size + 2 >= form.size();
+    EXPECT_EQ(other.exchange(head + "Content-Length: " + std::to_string(size) + "\r\n\r\n" + short_form).status,
+              whole ? 200u : 400u)
+        << size;
+  }
+}
+
 TEST_F(ServerTest, SlowHeaderIsTimedOut) {
   Options options;
   options.header_timeout = 300ms;
@@ -638,9 +682,12 @@ TEST_F(ServerTest, AccessRecordCarriesTheRouteAndNotThePath) {
   start();
   RawClient client(port());
   client.exchange("GET /?token=secret HTTP/1.1\r\nHost: x\r\n\r\n");
-  client.exchange("nonsense\r\n\r\n");
+  client.exchange("GET /broken HTTP/1.1\r\nHost: x\r\n\r\n");
+  RawClient(port()).exchange("GET /stream HTTP/1.0\r\n\r\n");
+  RawClient(port()).exchange("nonsense\r\n\r\n");
   server_->stop(5s);
-  EXPECT_EQ(statuses_, (std::vector<unsigned>{200, 400}));
+  EXPECT_EQ(records_,
+            (std::vector<std::string>{"GET /test 200", "GET /test 200 incomplete", "GET /test 200", "none none 400"}));
 }
 
 TEST_F(ServerTest, ManyClientsOnTwoThreads) {
