@@ -234,18 +234,28 @@ TokenVerifier::TokenVerifier(KeySet keys, std::size_t cached_tokens)
 
 TokenVerifier::~TokenVerifier() = default;
 
+std::shared_ptr<TokenVerifier::State> TokenVerifier::state() const {
+  const std::lock_guard lock(mutex_);
+  return state_;
+}
+
 Result<VerifiedToken> TokenVerifier::verify(std::string_view token, Timestamp now) const {
   if (token.size() > kMaxTokenBytes) return tl::unexpected(cut(token).error());  // before it is hashed
-  const auto state = state_.load();
+  const auto current = state();
   const Sha256Digest digest = sha256(token);
-  if (const auto known = state->cache.find(digest, now)) return *known;
-  TRY(auto verified, verify_token(state->keys, token, now));
-  state->cache.insert(digest, std::make_shared<const VerifiedToken>(verified));
+  if (const auto known = current->cache.find(digest, now)) return *known;
+  TRY(auto verified, verify_token(current->keys, token, now));
+  current->cache.insert(digest, std::make_shared<const VerifiedToken>(verified));
   return verified;
 }
 
 void TokenVerifier::replace_keys(KeySet keys) {
-  state_.store(std::make_shared<State>(std::move(keys), cached_tokens_));
+  auto next = std::make_shared<State>(std::move(keys), cached_tokens_);
+  {
+    const std::lock_guard lock(mutex_);
+    state_.swap(next);
+  }
+  // Outside the lock: the last one to let go of the old state frees thousands of tokens.
 }
 
 }  // namespace tideline::server

@@ -14,10 +14,10 @@
 // Every refusal is kUnauthenticated; its message says what is wrong and repeats nothing of what an unverified token
 // says.
 
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <mutex>
 #include <string_view>
 
 #include "base/error.h"
@@ -61,8 +61,13 @@ class TokenVerifier {
 
  private:
   struct State;
+  std::shared_ptr<State> state() const;
+
   const std::size_t cached_tokens_;
-  std::atomic<std::shared_ptr<State>> state_;
+  // Held for the copy of a pointer. Not std::atomic<shared_ptr>: in libstdc++ 12 its load releases with relaxed order,
+  // so that a store may overtake it; TSan reports the race.
+  mutable std::mutex mutex_;
+  std::shared_ptr<State> state_;
 };
 
 }  // namespace tideline::server
