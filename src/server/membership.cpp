@@ -1,0 +1,101 @@
+#include "server/membership.h"
+
+#include <algorithm>
+
+namespace tideline::server {
+namespace {
+
+using State = store::OrganizationState;
+
+// Versions of rights and rows only go up, so of two answers the one that is lower anywhere is the older.
+bool is_older(const State& a, const State& b) { return a.access_version < b.access_version || a.version < b.version; }
+
+}  // namespace
+
+Membership::Organization* Membership::trusted(OrganizationId organization, Instant now) {
+  const auto found = organizations_.find(organization);
+  if (found == organizations_.end()) return nullptr;
+  found->second.used = std::max(found->second.used, now);
+  return now - found->second.confirmed < kTrustedFor ? &found->second : nullptr;
+}
+
+std::optional<State> Membership::state(OrganizationId organization, Instant now) {
+  const std::lock_guard lock(mutex_);
+  const Organization* known = trusted(organization, now);
+  if (known == nullptr) return std::nullopt;
+  return known->state;
+}
+
+std::optional<Membership::Known> Membership::find(OrganizationId organization, std::string_view caller, Instant now) {
+  const std::lock_guard lock(mutex_);
+  const Organization* known = trusted(organization, now);
+  if (known == nullptr) return std::nullopt;
+  const auto found = known->callers.find(caller);
+  if (found == known->callers.end()) return std::nullopt;
+  return Known{found->second, known->state};
+}
+
+void Membership::confirm(const State& state, Instant asked, Instant now) {
+  const std::lock_guard lock(mutex_);
+  auto [place, is_new] = organizations_.try_emplace(state.organization);
+  Organization& known = place->second;
+  if (is_new) {
+    known.used = now;
+  } else if (is_older(state, known.state)) {
+    // Answers overtake each other: one that was asked for before the newer one came says nothing new. But if it was
+    // asked for afterwards, history itself went back, and what was remembered of the lost part is worth nothing.
+    if (asked < known.arrived) {
+      known.confirmed = std::max(known.confirmed, asked);
+      return;
+    }
+    ++rewinds_;
+    known.callers.clear();
+  } else if (state.access_version != known.state.access_version) {
+    known.callers.clear();
+  }
+  known.state = state;
+  known.arrived = now;
+  known.confirmed = std::max(known.confirmed, asked);
+}
+
+void Membership::confirm_gone(OrganizationId organization) {
+  const std::lock_guard lock(mutex_);
+  organizations_.erase(organization);
+}
+
+void Membership::remember(OrganizationId organization, std::string_view caller, const Access& access,
+                          std::int64_t access_version) {
+  const std::lock_guard lock(mutex_);
+  const auto found = organizations_.find(organization);
+  if (found == organizations_.end() || found->second.state.access_version != access_version) return;
+  auto& callers = found->second.callers;
+  if (callers.size() >= kMaxCallers) callers.clear();
+  callers.insert_or_assign(std::string(caller), access);
+}
+
+std::vector<OrganizationId> Membership::watched(Instant now) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(organizations_, [&](const auto& entry) { return now - entry.second.used > kWatchedFor; });
+  std::vector<OrganizationId> all;
+  all.reserve(organizations_.size());
+  for (const auto& [id, known] : organizations_) all.push_back(id);
+  std::ranges::sort(all);
+  return all;
+}
+
+bool Membership::knows(OrganizationId organization) const {
+  const std::lock_guard lock(mutex_);
+  return organizations_.contains(organization);
+}
+
+std::size_t Membership::size() const {
+  const std::lock_guard lock(mutex_);
+  return organizations_.size();
+}
+
+std::uint64_t Membership::rewinds() const {
+  const std::lock_guard lock(mutex_);
+  return rewinds_;
+}
+
+}  // namespace tideline::server
