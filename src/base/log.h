@@ -18,6 +18,9 @@ using LogFields = std::vector<std::pair<std::string_view, std::string>>;
 using LogSink = void (*)(LogLevel, std::string_view event, const LogFields&);
 void set_log_sink(LogSink sink, LogLevel lowest);
 
+/// Whether a record of that level would go anywhere: to be asked before fields are made on a busy path.
+bool is_logged(LogLevel level);
+
 /// `event` is a constant, lower case with spaces ("database ready"); what varies goes into the fields.
 void log(LogLevel level, std::string_view event, LogFields fields = {});
 

@@ -59,7 +59,12 @@ Result<Credential> Gate::credential(const http::Request& request, Timestamp now)
     caller.append(reinterpret_cast<const char*>(claim.digest.data()), claim.digest.size());
     return Credential{claim, std::move(caller)};
   }
-  TRY(VerifiedToken verified, parts_.verifier.verify(token, now));
+  auto checked = parts_.keys.verifier().verify(token, now);
+  if (!checked) {
+    if (is_unknown_kid(checked.error())) parts_.keys.report_unknown_key();
+    return fail(std::move(checked.error()));
+  }
+  VerifiedToken& verified = *checked;
   // A subject has no control characters, so the pair is unambiguous.
   std::string caller = "jwt:" + verified.subject;
   caller += '\n';

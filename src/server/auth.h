@@ -10,8 +10,9 @@
 
 #include "http/message.h"
 #include "server/api_token.h"
-#include "server/jwt.h"
+#include "server/jwt_token.h"
 #include "server/membership.h"
+#include "server/token_keys.h"
 #include "server/watch.h"
 #include "store/database.h"
 
@@ -36,7 +37,7 @@ struct Caller {
 class Gate {
  public:
   struct Parts {
-    const TokenVerifier& verifier;
+    const TokenKeys& keys;
     store::Database& database;
     Membership& membership;
     Watch& watch;

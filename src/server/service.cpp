@@ -176,7 +176,7 @@ http::awaitable<void> refresh(Services& services, OrganizationId organization) {
   const Instant asked = std::chrono::steady_clock::now();
   std::vector<OrganizationId> one;
   one.push_back(organization);
-  auto states = co_await services.database.watch(std::move(one), asked + kRefreshDeadline);
+  auto states = co_await services.rights_database.watch(std::move(one), asked + kRefreshDeadline);
   if (states && !states->empty()) services.membership.confirm(states->front(), asked, std::chrono::steady_clock::now());
 }
 

@@ -26,7 +26,8 @@ namespace tideline::server {
 /// What handlers work with. All of it outlives every request.
 struct Services {
   const Gate& gate;
-  store::Database& database;
+  store::Database& database;         // rows
+  store::Database& rights_database;  // questions that come before rows: connections of their own
   Membership& membership;
   Watch& watch;
   ReadContext& reads;

@@ -42,6 +42,7 @@ Watch::Watch(boost::asio::any_io_executor executor, store::Database& database, s
 Watch::~Watch() { stop(); }
 
 void Watch::start() {
+  answered_ = std::chrono::steady_clock::now().time_since_epoch().count();  // whoever starts it has just asked
   spawn(&Watch::poll);
   spawn(&Watch::listen);
 }
@@ -107,7 +108,6 @@ Watch::awaitable_void Watch::poll() {
 }
 
 Watch::awaitable_void Watch::ask(std::vector<OrganizationId> organizations) {
-  if (organizations.empty()) co_return;
   const auto asked = std::chrono::steady_clock::now();
   auto states = co_await database_.watch(organizations, asked + kPollDeadline);
   const auto now = std::chrono::steady_clock::now();
