@@ -150,9 +150,7 @@ Result<bool> Cluster::Impl::join() {
 }
 
 Cluster::Cluster(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Cluster::~Cluster() {
-  if (impl_ && impl_->supervisor) impl_->supervisor->stop();
-}
+Cluster::~Cluster() { [[maybe_unused]] const auto stopped = stop(); }
 
 Result<std::unique_ptr<Cluster>> Cluster::start(ClusterOptions options) {
   TRY(auto impl, Impl::prepare(std::move(options)));
@@ -211,7 +209,11 @@ ClusterStatus Cluster::status() const { return impl_->supervisor ? impl_->superv
 bool Cluster::is_supervisor() const { return impl_->supervisor != nullptr; }
 
 Result<void> Cluster::stop() {
-  if (impl_->supervisor) impl_->supervisor->stop();
+  if (impl_->supervisor) {
+    impl_->supervisor->stop();
+    // One in /tmp is not left about.
+    if (impl_->paths.socket.parent_path() != impl_->paths.directory) ::rmdir(impl_->paths.socket.c_str());
+  }
   impl_->lock = Lock();
   return {};
 }

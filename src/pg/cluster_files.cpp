@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "base/hash.h"
+#include "base/ids.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "pg/process.h"
@@ -33,7 +34,8 @@ constexpr std::uintmax_t kNeededSpace = 256ULL << 20;  // a new cluster takes 40
 constexpr std::chrono::seconds kInitTimeout{300};
 constexpr std::chrono::seconds kOrphanPatience{20};  // of a server that is writing its last checkpoint
 
-const char* const kInstallHint = "install it: apt-get install postgresql-15";
+constexpr const char* kFreshPrefix = "postgres.new-";  // a cluster that is not whole yet
+constexpr const char* kInstallHint = "install it: apt-get install postgresql-15";
 
 Error system_error(std::string what) {
   const int number = errno;
@@ -176,9 +178,10 @@ ClusterPaths paths_of(const fs::path& directory, const ServiceUser& user) {
   ClusterPaths paths{directory, directory / kDataName, directory / kLockName, directory / "postgres.log",
                      directory / "run"};
   const std::string name = ".s.PGSQL." + std::to_string(kPort);
-  // It must fit into sun_path, with a final NUL.
+  // It must fit into sun_path with a final NUL; and to libpq a comma separates two hosts.
   const auto fits = [&name](const fs::path& where) {
-    return (where / name).string().size() < sizeof(sockaddr_un::sun_path);
+    const std::string path = (where / name).string();
+    return path.size() < sizeof(sockaddr_un::sun_path) && path.find(',') == std::string::npos;
   };
   if (fits(paths.socket)) return paths;
   const std::string mark = "tideline-" + std::to_string(user.uid) + "-" + xxh3_hex(directory.string()).substr(0, 12);
@@ -246,14 +249,17 @@ Result<void> make_cluster(const ClusterPaths& paths, const fs::path& programs, c
   }
 
   log(LogLevel::kInfo, "creating the database", {{"directory", paths.data.string()}});
-  const fs::path fresh = paths.data.string() + ".new";
+  // A name of its own each time: an initdb that lost its parent may still be about, clearing up its own directory.
   std::error_code error;
-  fs::remove_all(fresh, error);  // of an attempt that was cut off
+  for (const auto& entry : fs::directory_iterator(paths.directory, error))
+    if (entry.path().filename().string().starts_with(kFreshPrefix)) fs::remove_all(entry.path(), error);
+  const fs::path fresh = paths.directory / (kFreshPrefix + Uuid::random().to_string());
   ChildOptions child;
   child.command = {programs / "initdb", "-D",          fresh,       "-U",
                    kSuperuser,          "-E",          "UTF8",      "--locale=C.UTF-8",
                    "--data-checksums",  "--auth=peer", "--no-sync", "--no-instructions"};
   if (::geteuid() == 0) child.user = user;
+  child.die_with_thread = true;
   TRY(Finished run, run_to_end(child, kInitTimeout));
   if (run.exit_code != 0 && run.output.find("invalid locale name") != std::string::npos) {
     fs::remove_all(fresh, error);  // older systems lack C.UTF-8; C sorts the same
@@ -301,6 +307,7 @@ Result<void> configure(const ClusterPaths& paths, const ClusterOptions& options,
       {"wal_level", "replica"},
       {"max_wal_size", "256MB"},  // bounds crash recovery to a few seconds
       {"min_wal_size", "64MB"},
+      {"recovery_init_sync_method", "syncfs"},  // one call after a crash, not one for each of a thousand files
       {"wal_compression", "on"},
       {"jit", "off"},
       {"max_parallel_workers_per_gather", "0"},  // would need /dev/shm, which containers keep small
