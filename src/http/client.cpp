@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <mutex>
 
 #include <curl/curl.h>
@@ -150,6 +151,10 @@ int on_seek(void* user, curl_off_t offset, int whence) {
 std::size_t on_write(char* bytes, std::size_t size, std::size_t count, void* user) {
   auto& call = *static_cast<Call*>(user);
   try {
+    if (call.request->sink && call.response.status / 100 == 2) {
+      call.stopped = !call.request->sink({bytes, size * count});
+      return call.stopped ? 0 : size * count;
+    }
     if (size * count > call.request->response_limit - call.response.body.size()) {
       call.too_large = true;
       return 0;
@@ -168,6 +173,8 @@ std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* us
     const std::string_view line(bytes, size * count);
     if (line.starts_with("HTTP/")) {
       call.response.headers.clear();  // of a 1xx, or of a proxy
+      const std::size_t space = std::min(line.find(' '), line.size() - 1);
+      call.response.status = static_cast<unsigned>(std::atoi(std::string(line.substr(space + 1, 3)).c_str()));
     } else if (const std::size_t colon = line.find(':'); colon != std::string_view::npos) {
       call.response.headers.emplace_back(ascii_lower(line.substr(0, colon)), trim(line.substr(colon + 1)));
     }
@@ -318,6 +325,9 @@ Result<ClientResponse> Client::send(const ClientRequest& request) {
   set(CURLOPT_PROTOCOLS_STR, "http,https");
   set(CURLOPT_FOLLOWLOCATION, 0L);  // a redirect is an answer: the token goes where it was sent, nowhere else
   set(CURLOPT_NOSIGNAL, 1L);
+  // This machine is never reached by way of a proxy, which would see the token of plain http.
+  if (const Url url = parse_url(request.url); url && is_loopback(url_part(url.get(), CURLUPART_HOST).value_or("")))
+    set(CURLOPT_NOPROXY, "*");
   set(CURLOPT_USERAGENT, impl_->options.user_agent.c_str());
   set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(impl_->options.connect_timeout.count()));
   set(CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
@@ -348,11 +358,7 @@ Result<ClientResponse> Client::send(const ClientRequest& request) {
     headers.add(value.empty() ? name + ";" : name + ": " + value);
   }
   // A header of our own and not CURLOPT_XOAUTH2_BEARER: no redirect is followed that it could leak along.
-  if (!request.token.empty()) {
-    headers.add("Authorization: Bearer " + request.token);
-    // Plain http is for this machine, so past any proxy, which would read the token.
-    if (!equal_ignoring_case(std::string_view(request.url).substr(0, 6), "https:")) set(CURLOPT_NOPROXY, "*");
-  }
+  if (!request.token.empty()) headers.add("Authorization: Bearer " + request.token);
   if (!request.content_type.empty()) headers.add("Content-Type: " + request.content_type);
 
   std::unique_ptr<curl_mime, MimeFree> form;

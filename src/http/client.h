@@ -1,7 +1,8 @@
 #pragma once
 // An HTTP client on libcurl, blocking: for the command line, and for key sets fetched on a worker thread. TLS is always
-// verified; HTTPS_PROXY and NO_PROXY are honoured; a redirect is never followed to another host. A Client keeps its
-// connections open between calls; one Client is used by one thread at a time.
+// verified; HTTPS_PROXY and NO_PROXY are honoured (never for this machine itself); redirects are
+// answers like others and not followed. A Client keeps its connections open between calls; one Client is used by one
+// thread at a time.
 
 #include <chrono>
 #include <cstdint>
@@ -24,12 +25,15 @@ bool is_token_safe(std::string_view url);
 
 /// done of total bytes; total 0: not known. Called a few times a second. Returning false stops the transfer.
 using Progress = std::function<bool(std::uint64_t done, std::uint64_t total)>;
+/// Takes the body of an answer piece by piece. Returning false stops the transfer.
+using Sink = std::function<bool(std::string_view piece)>;
 
 struct ClientOptions {
   std::filesystem::path ca_file;  // PEM of a private CA, instead of the system's; empty: the system's
   std::chrono::milliseconds connect_timeout{10'000};
-  /// Slower than 1 B/s for so long: given up. A transfer as a whole has no time limit of its own.
-  std::chrono::milliseconds stall_timeout{60'000};
+  /// Not a byte in either direction for so long: given up. Longer than a server takes to digest a big push. A call as a
+  /// whole has no time limit of its own.
+  std::chrono::milliseconds stall_timeout{120'000};
   std::string user_agent = "tideline";
 };
 
@@ -46,6 +50,7 @@ struct ClientRequest {
   std::uint64_t response_limit = 64ULL * 1024 * 1024;                // decoded bytes; kTooLarge beyond
   std::chrono::milliseconds timeout{0};                              // of the whole call; 0: none
   Progress progress;                                                 // of the upload
+  Sink sink;  // takes the body of a 2xx answer, which then is not in the response and has no limit
 };
 
 struct ClientResponse {

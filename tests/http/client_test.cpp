@@ -142,6 +142,26 @@ TEST_F(ClientTest, CompressedAnswersAreDecodedWithinTheLimit) {
   EXPECT_EQ(client_.send(made).error().code, Code::kTooLarge);
 }
 
+TEST_F(ClientTest, SinkTakesGoodAnswersOnly) {
+  std::string taken;
+  ClientRequest made = request("GET", "/packed");
+  made.response_limit = 1000;
+  made.sink = [&taken](std::string_view piece) {
+    taken += piece;
+    return true;
+  };
+  EXPECT_EQ(client_.send(made)->body, "");
+  EXPECT_EQ(taken, std::string(100'000, 'p'));
+  made.sink = [](std::string_view) { return false; };
+  EXPECT_FALSE(client_.send(made));
+  made = request("GET", "/refuse");
+  made.sink = [](std::string_view) -> bool { throw std::runtime_error("not for an error"); };
+  EXPECT_EQ(client_.send(made)->status, 409u);
+  made = request("GET", "/packed");
+  made.sink = [](std::string_view) -> bool { throw std::runtime_error("disk full"); };
+  EXPECT_THROW(static_cast<void>(client_.send(made)), std::runtime_error);
+}
+
 TEST_F(ClientTest, EarlyRefusalOfAnUploadIsSeen) {
   ClientRequest made = request("PUT", "/limited");
   made.upload = file("big", std::string(20'000'000, 'f'));
