@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -310,7 +311,10 @@ Result<void> configure(const ClusterPaths& paths, const ClusterOptions& options,
       {"recovery_init_sync_method", "syncfs"},  // one call after a crash, not one for each of a thousand files
       {"wal_compression", "on"},
       {"jit", "off"},
-      {"max_parallel_workers_per_gather", "0"},  // would need /dev/shm, which containers keep small
+      {"max_parallel_workers_per_gather", "0"},  // requests are many and short
+      {"dynamic_shared_memory_type",
+       "mmap"},  // files in the cluster: containers keep /dev/shm small, kills leave it full
+      {"min_dynamic_shared_memory", "4MB"},
       {"random_page_cost", "1.1"},
       {"timezone", "UTC"},
       {"log_timezone", "UTC"},
@@ -342,10 +346,9 @@ Result<void> configure(const ClusterPaths& paths, const ClusterOptions& options,
 }
 
 Result<void> clear_remains(const ClusterPaths& paths) {
-  if (!postgres_processes_in(paths.data).empty()) {
+  if (const auto running = postgres_processes_in(paths.data); !running.empty()) {
     log(LogLevel::kWarning, "ending the database's processes of an earlier run");
     const auto postmaster = read_postmaster(paths.data);
-    const auto running = postgres_processes_in(paths.data);
     const bool alive = postmaster && std::find(running.begin(), running.end(), postmaster->pid) != running.end();
     // A postmaster that lost its supervisor is on its way out already, cleanly. Backends without a postmaster hold the
     // shared memory that a new one needs, and a busy one would do so for ever.
@@ -362,6 +365,8 @@ Result<void> clear_remains(const ClusterPaths& paths) {
     if (!gone)
       return fail(Code::kUnavailable, "processes of an earlier database in " + paths.directory.string() + " do not end",
                   "look for them with: fuser -v " + paths.data.string());
+    // As process 1 of a container we inherit orphans, and nobody else would reap them.
+    for (const pid_t pid : running) ::waitpid(pid, nullptr, WNOHANG);
   }
   // Nobody is left who could own these. The last run may have had its socket elsewhere.
   std::vector<fs::path> places{paths.socket};
