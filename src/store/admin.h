@@ -27,7 +27,7 @@ struct Organization {
   Timestamp created_at;
   std::int64_t users = 0;  // members, service users included
   std::int64_t connections = 0;
-  Version version;
+  Version version{};
 };
 
 struct User {
