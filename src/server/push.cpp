@@ -1,0 +1,155 @@
+#include "server/push.h"
+
+#include <memory>
+
+#include "base/json.h"
+#include "extract/artifacts.h"
+#include "extract/rows.h"
+#include "store/blocking.h"
+
+namespace tideline::server {
+namespace {
+
+/// The rows of a dbt project's artifacts.
+class ArtifactRows : public store::RowSource {
+ public:
+  explicit ArtifactRows(const extract::Artifacts& artifacts) : artifacts_(artifacts) {}
+
+  std::vector<FileRecord> files(const ConnectionId& connection) const override { return artifacts_.files(connection); }
+  std::size_t size() const override { return artifacts_.size(); }
+  Uuid object_id(std::size_t index, const ConnectionId& connection) const override {
+    return tideline::object_id(connection, artifacts_.unique_id(index));
+  }
+
+  Result<std::optional<store::ObjectRowSet>> read(std::size_t index, const ConnectionId& connection,
+                                                  const store::HeldFacts* held) const override {
+    TRY(auto facts, artifacts_.read(index));
+    if (!held && extract::needs_retained(facts)) return std::optional<store::ObjectRowSet>();
+    note_warnings(index, facts);
+    extract::Retained retained;
+    const bool is_held = held && held->object_metadata;
+    if (is_held) {
+      retained.compiled_definition = held->compiled_definition;
+      retained.content_hash = held->content_hash;
+      retained.object_metadata = held->object_metadata;
+      retained.columns = held->columns;
+    }
+    auto rows = extract::to_rows(facts, is_held ? &retained : nullptr, connection);
+    return std::optional(store::ObjectRowSet{.object = std::move(rows.object),
+                                             .columns = std::move(rows.columns),
+                                             .dependencies = std::move(rows.dependencies),
+                                             .lineage = {},
+                                             .brings_compiled = facts.compiled_definition.has_value(),
+                                             .brings_catalog = facts.catalog.has_value()});
+  }
+
+  /// Those of the whole and of the objects read so far.
+  extract::Warnings warnings() const {
+    extract::Warnings all = artifacts_.warnings();
+    for (const auto& text : of_objects_.texts) all.add(text);
+    all.dropped += of_objects_.dropped;
+    return all;
+  }
+
+ private:
+  /// Objects are read again to be written: each speaks once.
+  void note_warnings(std::size_t index, const extract::ObjectFacts& facts) const {
+    if (facts.warnings.empty()) return;
+    if (noted_.empty()) noted_.resize(artifacts_.size());
+    if (noted_[index]) return;
+    noted_[index] = true;
+    for (const auto& text : facts.warnings) of_objects_.add(text);
+  }
+
+  const extract::Artifacts& artifacts_;
+  mutable extract::Warnings of_objects_;  // read() is called by one thread at a time
+  mutable std::vector<bool> noted_;
+};
+
+/// What brought each source that is present.
+std::string sources_json(const extract::Artifacts& artifacts) {
+  std::string text;
+  JsonWriter json(text);
+  const auto put_time = [&](const std::optional<Timestamp>& time) {
+    json.key("generated_at");
+    time ? json.string(time->to_string()) : json.null();
+  };
+  const auto& manifest = artifacts.manifest();
+  json.begin_object();
+  json.key("manifest").begin_object();
+  put_time(manifest.generated_at);
+  json.key("schema_version").number(manifest.schema_version).key("dbt_version").string(manifest.dbt_version);
+  json.key("adapter_type").string(manifest.adapter_type).key("project_name").string(manifest.project_name).end_object();
+  if (manifest.has_compiled_sql) {
+    json.key("compiled").begin_object();
+    put_time(manifest.generated_at);
+    json.end_object();
+  }
+  if (const auto* catalog = artifacts.catalog()) {
+    json.key("catalog").begin_object();
+    put_time(catalog->generated_at);
+    json.key("dbt_version").string(catalog->dbt_version).end_object();
+  }
+  json.end_object();
+  return text;
+}
+
+}  // namespace
+
+store::awaitable<Result<ArtifactPushOutcome>> push_artifacts(store::Database& database, ArtifactPush push,
+                                                             boost::asio::any_io_executor blocking, Deadline deadline) {
+  // On the heap: a result that crosses threads must have a default.
+  std::unique_ptr<extract::Artifacts> artifacts;
+  const auto opened = co_await store::run_blocking(blocking, [&]() -> Result<void> {
+    TRY(auto open, extract::Artifacts::open(push.manifest, push.catalog));
+    artifacts = std::make_unique<extract::Artifacts>(std::move(open));
+    return {};
+  });
+  if (!opened) {
+    co_await store::note_refused_push(database, push.tenant, push.target, describe(opened.error()),
+                                      within(std::chrono::seconds(5)));
+    co_return fail(opened.error());
+  }
+
+  const ArtifactRows rows(*artifacts);
+  store::PushRequest request{.tenant = push.tenant,
+                             .target = push.target,
+                             .url = push.url,
+                             .force = push.force,
+                             .generated_at = artifacts->manifest().generated_at,
+                             .catalog_generated_at = std::nullopt,
+                             .sources = sources_json(*artifacts),
+                             .commit = push.commit,
+                             .branch = push.branch};
+  if (const auto* catalog = artifacts->catalog()) request.catalog_generated_at = catalog->generated_at;
+  CO_TRY(auto stored, co_await store::push(database, std::move(request), rows, blocking, deadline));
+  auto warnings = rows.warnings();
+  co_return ArtifactPushOutcome{
+      .stored = std::move(stored), .warnings = std::move(warnings.texts), .warnings_dropped = warnings.dropped};
+}
+
+std::string to_json(const ArtifactPushOutcome& outcome) {
+  std::string text;
+  JsonWriter json(text);
+  json.begin_object();
+  json.key("connection_id").string(outcome.stored.connection.to_string());
+  json.key("version").number(outcome.stored.version.value);
+  json.key("changed").begin_object();
+  for (std::size_t i = 0; i < kKindCount; ++i) {
+    const auto& change = outcome.stored.changed[i];
+    if (!change.any()) continue;
+    json.key(table_name(static_cast<Kind>(i + 1))).begin_object();
+    json.key("added").number(change.added).key("updated").number(change.updated);
+    json.key("removed").number(change.removed).end_object();
+  }
+  json.end_object();
+  json.key("warnings").begin_array();
+  for (const auto& warning : outcome.warnings) json.string(warning);
+  if (outcome.warnings_dropped != 0) {
+    json.string("and " + std::to_string(outcome.warnings_dropped) + " more warnings");
+  }
+  json.end_array().end_object();
+  return text;
+}
+
+}  // namespace tideline::server
