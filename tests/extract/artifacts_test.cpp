@@ -246,6 +246,18 @@ TEST(Manifest, TextADatabaseCannotHoldIsReplacedAndReported) {
   }
 }
 
+TEST(Manifest, NoTextOfTheWholeHoldsU0000Either) {
+  const auto artifacts = Artifacts::from_memory(
+      R"({"metadata":{"dbt_schema_version":"https://schemas.getdbt.com/dbt/manifest/v12.json","adapter_type":"a\u0000",)"
+      R"("project_name":"p"},"nodes":{"model.p.a":{"resource_type":"model","package_name":"p","group":"g",)"
+      R"("original_file_path":"x.sql"}},"groups":{"group.p.g":{"name":"g","package_name":"p","owner":{"name":"o\u0000",)"
+      R"("email":"\u0000"}}}})");
+  ASSERT_TRUE(artifacts) << describe(artifacts.error());
+  EXPECT_EQ(artifacts->files(kConnection).at(0).dialect, "a\xEF\xBF\xBD");
+  EXPECT_EQ(facts(*artifacts, "model.p.a").owner, "o\xEF\xBF\xBD");
+  EXPECT_EQ(metadata(facts(*artifacts, "model.p.a"), "owner_email"), "\"\xEF\xBF\xBD\"");
+}
+
 TEST(Manifest, HostileInputIsRefusedWithTheObjectNamed) {
   EXPECT_NE(refusal(manifest_with(model("a", ",\"meta\":" + std::string(100'000, '['))))
                 .find("nested deeper than 512 levels near byte"),
@@ -255,6 +267,7 @@ TEST(Manifest, HostileInputIsRefusedWithTheObjectNamed) {
   EXPECT_NE(refusal(manifest_with(model("a", std::string(",\"description\":\"\0\"", 18)))).find("model.p.a"),
             std::string::npos);
   EXPECT_EQ(refusal(manifest_with("\"model.p.a\":5")), "invalid_input: manifest.json: model.p.a is not an object");
+  EXPECT_NE(refusal(manifest_with(std::string("\"model.p.\0\\u0061\":{}", 20))).find("unique_id"), std::string::npos);
   EXPECT_NE(refusal(manifest_with("\"" + std::string(5000, 'x') + "\":{}")).find("unique_id has 5000 bytes"),
             std::string::npos);
   EXPECT_NE(refusal(manifest_with(model("a", ",\"alias\":\"" + std::string(5000, 'x') + "\""))).find("5000 bytes"),

@@ -65,8 +65,8 @@ TEST(CanonicalJson, DropsWhatSaysNothing) {
 TEST(CanonicalJson, RefusesWhatIsBroken) {
   for (const char* bad : {"[1,,2]", R"({"a"})", R"("\x")", R"("\u12g4")", "tru", "1.2.3", "[1}"})
     EXPECT_FALSE(canonical(bad).text) << bad;
-  EXPECT_FALSE(canonical(std::string(80, '[') + std::string(80, ']')).text);
-  EXPECT_TRUE(canonical(std::string(60, '[') + std::string(60, ']')).text);
+  EXPECT_FALSE(canonical(std::string(kMaxValueDepth + 1, '[') + std::string(kMaxValueDepth + 1, ']')).text);
+  EXPECT_TRUE(canonical(std::string(kMaxValueDepth, '[') + std::string(kMaxValueDepth, ']')).text);
 }
 
 RC_GTEST_PROP(DecodeJsonString, UndoesTheWriter, (const std::string& bytes)) {
