@@ -41,6 +41,23 @@ std::string md5_hex(std::string_view bytes);
 /// 32 lower-case hex digits of XXH3-128. Not for anything an adversary may forge.
 std::string xxh3_hex(std::string_view bytes);
 
+/// The same, of bytes that come in pieces. Not thread-safe.
+class Xxh3 {
+ public:
+  Xxh3();
+  ~Xxh3();
+  Xxh3(Xxh3&&) noexcept;
+  Xxh3& operator=(Xxh3&&) noexcept;
+
+  void update(std::string_view bytes);
+  /// Of all bytes so far; more may follow.
+  std::string hex() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
 /// Equality in time that does not depend on where the two differ.
 bool equal_constant_time(std::string_view a, std::string_view b);
 
