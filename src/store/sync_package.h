@@ -76,15 +76,15 @@ class SyncPackageReader {
       : transaction_(std::move(transaction)), query_(std::move(query)) {}
 
   awaitable<Result<void>> read_head(Deadline deadline);
-  awaitable<Result<bool>> open_section(Deadline deadline);
+  awaitable<Result<void>> read_places(Deadline deadline);
 
   TenantTransaction transaction_;
   SyncPackageQuery query_;
   SyncPackageHead head_;
   Deletions deletions_;
-  std::vector<Uuid> objects_;  // of this page
+  std::vector<Uuid> files_, objects_;  // of this page, in order
   std::optional<pg::RowStream> stream_;
-  int section_ = 0;
+  std::size_t section_ = 0;
 };
 
 }  // namespace tideline::store

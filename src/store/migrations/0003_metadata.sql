@@ -137,7 +137,8 @@ create table metadata.columns (
   primary key (organization_id, id)
 );
 create index columns_changes on metadata.columns (organization_id, connection_id, row_version, id);
-create index columns_object on metadata.columns (organization_id, object_id);
+-- With what orders the rows of one object, so that they are read in order without a sort.
+create index columns_object on metadata.columns (organization_id, object_id, position, id);
 
 create table metadata.dependencies (
   organization_id uuid not null,
@@ -160,7 +161,7 @@ create table metadata.dependencies (
   primary key (organization_id, id)
 );
 create index dependencies_changes on metadata.dependencies (organization_id, connection_id, row_version, id);
-create index dependencies_target on metadata.dependencies (organization_id, target_object_id);
+create index dependencies_target on metadata.dependencies (organization_id, target_object_id, id);
 
 create table metadata.columns_lineage (
   organization_id uuid not null,
@@ -184,7 +185,7 @@ create table metadata.columns_lineage (
   primary key (organization_id, id)
 );
 create index columns_lineage_changes on metadata.columns_lineage (organization_id, connection_id, row_version, id);
-create index columns_lineage_target on metadata.columns_lineage (organization_id, target_object_id);
+create index columns_lineage_target on metadata.columns_lineage (organization_id, target_object_id, id);
 
 -- hidden_at: its object is gone. The text waits 90 days for the object to come back, and is shown to nobody.
 create table metadata.object_documentation (
