@@ -1,0 +1,49 @@
+#include "server/body_encoder.h"
+
+#include <utility>
+
+#include <boost/asio/post.hpp>
+
+namespace tideline::server {
+
+void BodyEncoder::pass_on() {
+  hash_.update(plain_);
+  plain_bytes_ += plain_.size();
+  compressor_.write(plain_, body_);
+  plain_.clear();
+}
+
+Page BodyEncoder::finish(Version version) {
+  pass_on();
+  compressor_.finish(body_);
+  // It may stay for long, and grew by doubling.
+  body_.shrink_to_fit();
+  return {.body = std::make_shared<const std::string>(std::move(body_)),
+          .encoding = encoding_,
+          .etag = '"' + hash_.hex() + '-' + std::string(http::to_string(encoding_)) + '"',
+          .plain_bytes = plain_bytes_,
+          .version = version};
+}
+
+void Lane::start(std::function<void()> work) {
+  job_ = std::make_shared<Job>(own_);
+  boost::asio::post(workers_, [job = job_, work = std::move(work)]() mutable {
+    try {
+      std::exchange(work, nullptr)();
+    } catch (...) {
+      job->thrown = std::current_exception();
+    }
+    job->done->open();
+  });
+}
+
+awaitable<Result<void>> Lane::join(Deadline deadline) {
+  if (!job_) co_return Result<void>();
+  const auto job = std::exchange(job_, nullptr);
+  if (!co_await pg::Gate::wait(job->done, deadline))
+    co_return fail(Code::kDeadline, "The answer was not ready in time", "Try again.");
+  if (job->thrown) std::rethrow_exception(job->thrown);
+  co_return Result<void>();
+}
+
+}  // namespace tideline::server

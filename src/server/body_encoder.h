@@ -1,0 +1,67 @@
+#pragma once
+// A body that is made in pieces: what is appended is hashed and compressed as it comes, so the plain text never lies in
+// memory as a whole. And a lane, on which pieces are worked at one after another while the caller fetches the next.
+
+#include <exception>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include "base/hash.h"
+#include "pg/gate.h"
+#include "server/page_cache.h"
+
+namespace tideline::server {
+
+/// One thread at a time.
+class BodyEncoder {
+ public:
+  explicit BodyEncoder(http::Encoding encoding) : encoding_(encoding), compressor_(encoding) {}
+
+  /// Append here.
+  std::string& plain() { return plain_; }
+  /// To be called between pieces: passes on what has gathered, once it is worth it.
+  void settle() {
+    if (plain_.size() >= kPieceBytes) pass_on();
+  }
+  /// The whole body as a page. Once.
+  Page finish(Version version);
+
+ private:
+  static constexpr std::size_t kPieceBytes = 128 * 1024;
+  void pass_on();
+
+  http::Encoding encoding_;
+  http::Compressor compressor_;
+  Xxh3 hash_;
+  std::uint64_t plain_bytes_ = 0;
+  std::string plain_;
+  std::string body_;
+};
+
+/// Of one coroutine: start, do something else, join. Work that is still under way when the coroutine ends keeps what
+/// it captured.
+class Lane {
+ public:
+  Lane(boost::asio::any_io_executor workers, boost::asio::any_io_executor own)
+      : workers_(std::move(workers)), own_(std::move(own)) {}
+
+  /// Joined before the next start.
+  void start(std::function<void()> work);
+  /// Waits for what was started, if anything was; an exception of it is thrown here.
+  awaitable<Result<void>> join(Deadline deadline);
+
+ private:
+  struct Job {
+    explicit Job(const boost::asio::any_io_executor& executor) : done(std::make_shared<pg::Gate>(executor)) {}
+    std::shared_ptr<pg::Gate> done;
+    std::exception_ptr thrown;
+  };
+  boost::asio::any_io_executor workers_;
+  boost::asio::any_io_executor own_;
+  std::shared_ptr<Job> job_;
+};
+
+}  // namespace tideline::server
