@@ -2,8 +2,8 @@
 // Which connections a workspace belongs to. Pure.
 //
 // A workspace identifier is "owner/repo", a bare name, or a git remote URL in any of its forms: scheme://, scp-like
-// (git@host:owner/repo.git), with user, port, ".git", trailing slash, any case; sub-groups of GitLab; the several
-// forms of Azure DevOps and Bitbucket; a sub-directory after "//" or "#".
+// (git@host:owner/repo.git), with user, port, ".git", trailing slash, any case; sub-groups of GitLab; the several forms
+// of Azure DevOps and Bitbucket; the address of a page inside a repository; a sub-directory after "//" or "#".
 
 #include <string>
 #include <string_view>
@@ -13,10 +13,11 @@
 
 namespace tideline::server {
 
-/// A repository's place: what is left when scheme, user, port, suffixes and case are gone.
+/// A repository's place: what is left when scheme, user, port, suffixes and case are gone. Percent signs are decoded.
 struct RepositoryName {
-  std::string host;  // "github.com"; empty when none is said
-  std::string path;  // "owner/repo", "group/sub/repo"
+  std::string host;    // "github.com"; empty when none is said, or one without a dot (an alias in an ssh config)
+  std::string path;    // "owner/repo", "group/sub/repo", Azure: "organization/project/repo"
+  std::string subdir;  // "" unless said
   bool operator==(const RepositoryName&) const = default;
 };
 
@@ -35,8 +36,9 @@ struct WorkspaceMatch {
   std::vector<const store::ListedConnection*> other;
 };
 
-/// Exact: the identifier names the connection by full_name, name, a former full name, or its URL. Suggested: a part
-/// matches either way. The pointers live as long as `connections`. O(connections × name length).
+/// Exact: the identifier names the connection by full_name, name, a former full name, or its URL; where several hosts
+/// have the repository, the identifier's host decides, and so does its sub-directory. Suggested: a part matches either
+/// way. The pointers live as long as `connections`. O(connections × length of names).
 WorkspaceMatch match_connections(std::string_view workspace_identifier,
                                  const std::vector<store::ListedConnection>& connections);
 
