@@ -9,12 +9,12 @@
 namespace tideline::server {
 
 /// {"session_id", "message"}. Errors of all: kPermissionDenied, kUnavailable, kDeadline.
-awaitable<Result<std::string>> register_session(store::Database& database, store::Tenant tenant,
-                                                RegisterSessionRequest request, Deadline deadline);
+store::awaitable<Result<std::string>> register_session(store::Database& database, store::Tenant tenant,
+                                                       RegisterSessionRequest request, Deadline deadline);
 /// The session as it is now. kNotFound: no such session of this user's.
-awaitable<Result<std::string>> update_session(store::Database& database, store::Tenant tenant,
-                                              UpdateSessionRequest request, Deadline deadline);
+store::awaitable<Result<std::string>> update_session(store::Database& database, store::Tenant tenant,
+                                                     UpdateSessionRequest request, Deadline deadline);
 /// {"sessions": […]}: an admin's list has all of the organization.
-awaitable<Result<std::string>> list_sessions(store::Database& database, store::Tenant tenant, Deadline deadline);
+store::awaitable<Result<std::string>> list_sessions(store::Database& database, store::Tenant tenant, Deadline deadline);
 
 }  // namespace tideline::server

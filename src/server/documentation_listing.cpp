@@ -1,0 +1,74 @@
+#include "server/documentation_listing.h"
+
+#include <memory>
+#include <utility>
+
+#include <boost/asio/this_coro.hpp>
+
+#include "server/body_encoder.h"
+#include "server/query_text.h"
+#include "wire/json_rows.h"
+
+namespace tideline::server {
+namespace {
+
+class DocumentationBody {
+ public:
+  explicit DocumentationBody(http::Encoding encoding) : encoder_(encoding), rows_(encoder_.plain()) {
+    encoder_.plain() += R"({"documentation":[)";
+  }
+  void add(const store::RowChunk& chunk) {
+    store::append_rows(rows_, chunk);
+    encoder_.settle();
+  }
+  Page finish(Version version) {
+    encoder_.plain() += "]}";
+    return encoder_.finish(version);
+  }
+
+ private:
+  BodyEncoder encoder_;
+  wire::JsonRows rows_;
+};
+
+awaitable<Result<store::DocumentationReader>> open_reader(ReadContext& context, const ReadRequest& read,
+                                                          const store::DocumentationQuery& query) {
+  auto reader = co_await store::DocumentationReader::open(context.database, read.tenant, query,
+                                                          store::Consistency::kReplica, read.deadline);
+  if (context.database.has_replica() && (!reader || reader->version() < read.state.version)) {
+    reader = co_await store::DocumentationReader::open(context.database, read.tenant, query,
+                                                       store::Consistency::kPrimary, read.deadline);
+  }
+  if (reader && reader->version() < read.state.version)
+    co_return fail(Code::kUnavailable, "The database is behind what this server has seen", "Try again.");
+  co_return std::move(reader);
+}
+
+awaitable<Result<Page>> load(ReadContext& context, ReadRequest read, ReadDocumentationRequest request) {
+  const store::DocumentationQuery query{.connections = request.connection_ids, .objects = request.object_ids};
+  CO_TRY(auto reader, co_await open_reader(context, read, query));
+  auto body = std::make_shared<DocumentationBody>(read.encoding);
+  Lane lane(context.workers, co_await boost::asio::this_coro::executor);
+  for (;;) {
+    CO_TRY(auto rows, co_await reader.next(read.deadline));
+    CO_TRY_VOID(co_await lane.join(read.deadline));
+    if (!rows) break;
+    lane.start([body, chunk = std::make_shared<store::RowChunk>(std::move(*rows))] { body->add(*chunk); });
+  }
+  auto page = std::make_shared<Page>();
+  lane.start([body, page, version = reader.version()] { *page = body->finish(version); });
+  CO_TRY_VOID(co_await lane.join(read.deadline));
+  co_return std::move(*page);
+}
+
+}  // namespace
+
+awaitable<Result<Page>> list_documentation(ReadContext& context, ReadRequest read, ReadDocumentationRequest request) {
+  PageKey key{.organization = read.tenant.organization, .version = read.state.version, .query = {}};
+  QueryText(key.query, "documentation", read.encoding).add(request.connection_ids).add(request.object_ids);
+  const Deadline deadline = read.deadline;
+  co_return co_await context.pages.get(
+      std::move(key), [&context, read, request] { return load(context, read, request); }, deadline);
+}
+
+}  // namespace tideline::server
