@@ -142,6 +142,11 @@ Result<std::pair<Json, int>> read_metadata(const Cutter& cutter, std::optional<S
   return std::pair(std::move(metadata), schema->version);
 }
 
+/// The member as text a database can hold; empty where it is none.
+std::string text_at(const Json& object, std::string_view key) {
+  return without_nul(object.string_at(key).value_or(""));
+}
+
 std::optional<Timestamp> time_at(const Json& metadata, std::string_view key) {
   const auto text = metadata.string_at(key);
   return text ? Timestamp::parse(*text) : std::nullopt;
@@ -209,26 +214,22 @@ Result<std::string_view> Artifacts::Impl::key_text(std::string_view raw, std::st
   if (raw.empty() || raw.size() > kMaxNameBytes)
     return fail(Code::kInvalidInput,
                 fmt::format("{}: a unique_id has {} bytes; 1 to {} are possible", label, raw.size(), kMaxNameBytes));
-  if (raw.find('\\') == std::string_view::npos) {
-    if (!is_valid_utf8(raw) || std::any_of(raw.begin(), raw.end(), [](unsigned char c) { return c < 0x20; }))
-      return fail(Code::kInvalidInput, fmt::format("{}: a unique_id is not valid UTF-8 text", label));
-    return raw;
-  }
+  if (!is_valid_utf8(raw) || std::any_of(raw.begin(), raw.end(), [](unsigned char c) { return c < 0x20; }))
+    return fail(Code::kInvalidInput, fmt::format("{}: a unique_id is not valid UTF-8 text", label));
+  if (raw.find('\\') == std::string_view::npos) return raw;
   std::string text;
   bool replaced = false;
-  if (!is_valid_utf8(raw) || !decode_json_string(raw, text, replaced))
+  if (!decode_json_string(raw, text, replaced))
     return fail(Code::kInvalidInput, fmt::format("{}: a unique_id is no valid JSON string", label));
   return owned.emplace_back(std::move(text));
 }
 
 void Artifacts::Impl::find_project_name(const Json& metadata, const std::vector<Raw>& raws) {
-  if (auto name = metadata.string_at("project_name"); name && !name->empty()) {
-    info.project_name = std::move(*name);
-    return;
-  }
+  info.project_name = text_at(metadata, "project_name");
+  if (!info.project_name.empty()) return;
   std::map<std::string_view, std::size_t> objects_of;  // of each package; macros alone do not make a project
   for (const Raw& raw : raws) objects_of[package_in(raw.key)] += raw.section == Section::kMacros ? 0 : 1;
-  const std::string id = metadata.string_at("project_id").value_or("");
+  const std::string id = text_at(metadata, "project_id");
   std::size_t most = 0;
   for (const auto& [package, objects] : objects_of) {
     if (!id.empty() && md5_hex(package) == id) {
@@ -254,7 +255,7 @@ Result<void> Artifacts::Impl::read_groups(const Cutter& cutter, const std::vecto
       continue;
     }
     if (auto read = owner_of(owner->canonical()))
-      project.groups[{group->string_at("package_name").value_or(""), *name}] = std::move(*read);
+      project.groups[{text_at(*group, "package_name"), without_nul(*name)}] = std::move(*read);
   }
   return {};
 }
@@ -337,10 +338,10 @@ Result<void> Artifacts::Impl::index_manifest() {
   TRY(const auto metadata, read_metadata(cutter, metadata_span, label, "manifest", kOldestManifest, kNewestManifest));
   const Json& about = metadata.first;
   info.schema_version = metadata.second;
-  info.dbt_version = about.string_at("dbt_version").value_or("");
-  info.adapter_type = about.string_at("adapter_type").value_or("");
+  info.dbt_version = text_at(about, "dbt_version");
+  info.adapter_type = text_at(about, "adapter_type");
   info.generated_at = time_at(about, "generated_at");
-  info.invocation_id = about.string_at("invocation_id").value_or("");
+  info.invocation_id = text_at(about, "invocation_id");
   if (Uuid::parse(info.invocation_id)) project.invocation_id = info.invocation_id;
 
   std::vector<Raw> raws;
@@ -409,7 +410,7 @@ Result<void> Artifacts::Impl::index_catalog() {
   TRY(const auto metadata, read_metadata(cutter, metadata_span, label, "catalog", 1, 1));
   CatalogInfo& about = catalog_info.emplace();
   about.generated_at = time_at(metadata.first, "generated_at");
-  about.dbt_version = metadata.first.string_at("dbt_version").value_or("");
+  about.dbt_version = text_at(metadata.first, "dbt_version");
 
   // Entries are sorted by unique_id, and so found one by one without an index of the catalog.
   for (std::size_t i = 0; i < sections.size(); ++i) {

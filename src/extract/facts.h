@@ -12,12 +12,12 @@ namespace tideline::extract {
 /// A column as the manifest documents it. Only documented columns are there.
 struct ManifestColumn {
   std::string name;
-  std::optional<std::string> data_type;
-  std::optional<std::string> description;
+  std::optional<std::string> data_type = std::nullopt;
+  std::optional<std::string> description = std::nullopt;
   std::string tags = "[]";
   std::string meta = "{}";
   std::string constraints = "[]";
-  std::optional<bool> is_nullable;  // false where a constraint says so; else unknown
+  std::optional<bool> is_nullable = std::nullopt;  // false where a constraint says so; else unknown
   bool is_primary_key = false;
   bool is_foreign_key = false;
 };

@@ -15,6 +15,8 @@ namespace {
 
 namespace ondemand = simdjson::ondemand;
 
+static_assert(kMaxValueDepth + 8 < Json::kMaxDepth);
+
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 
 void append_utf8(std::string& out, std::uint32_t point) {
@@ -62,7 +64,7 @@ std::optional<std::string> canonical_number(std::string_view token) {
 }
 
 bool append_canonical(ondemand::value& value, Empty empty, std::size_t depth, std::string& out, bool& replaced) {
-  if (depth > Json::kMaxDepth) return false;
+  if (depth > kMaxValueDepth) return false;
   switch (shape_of(value)) {
     case Shape::kText: {
       const auto text = text_of(value, replaced);
@@ -189,6 +191,13 @@ bool decode_json_string(std::string_view escaped, std::string& out, bool& replac
     }
   }
   return true;
+}
+
+std::string without_nul(std::string text) {
+  if (text.find('\0') == std::string::npos) return text;
+  std::string clean;
+  for (const char c : text) c == '\0' ? clean += kReplacement : clean += c;
+  return clean;
 }
 
 std::string_view to_string(Shape shape) {

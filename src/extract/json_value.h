@@ -19,6 +19,9 @@ namespace tideline::extract {
 /// else. False: an escape that JSON does not have.
 bool decode_json_string(std::string_view escaped, std::string& out, bool& replaced);
 
+/// The text with U+FFFD for U+0000: for what other readers decoded.
+std::string without_nul(std::string text);
+
 enum class Empty { kKeep, kDrop };
 
 /// What a member is once read.
@@ -31,9 +34,12 @@ Shape shape_of(simdjson::ondemand::value& value);
 /// The text of a string value; nullopt: no valid string.
 std::optional<std::string> text_of(simdjson::ondemand::value& value, bool& replaced);
 
+/// Deeper values are refused: they stand inside other documents, which readers limit to Json::kMaxDepth.
+inline constexpr std::size_t kMaxValueDepth = 48;
+
 /// The canonical text of any value (as Json::canonical writes it; of a key that stands twice the last value counts).
 /// Empty::kDrop leaves out members that are null or empty, also those that become empty thereby. nullopt: broken JSON
-/// or nested deeper than Json::kMaxDepth.
+/// or nested deeper than kMaxValueDepth.
 std::optional<std::string> canonical_of(simdjson::ondemand::value& value, Empty empty, bool& replaced);
 
 /// Whether canonical text says nothing: null, "", [] or {}.

@@ -134,7 +134,7 @@ Result<std::optional<std::string>> read_json(ondemand::value& value, Empty empty
   auto text = canonical_of(value, empty, replaced);
   if (!text)
     return fail(Code::kInvalidInput, fmt::format("{}: \"{}\" of {} is not valid JSON or nested too deep (limit {})",
-                                                 context.entry.label, field, context.entry.name, Json::kMaxDepth));
+                                                 context.entry.label, field, context.entry.name, kMaxValueDepth));
   if (replaced) context.replaced(field);
   if (says_nothing(*text)) return std::optional<std::string>();
   return std::optional<std::string>(std::move(*text));

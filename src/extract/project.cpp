@@ -163,6 +163,8 @@ std::optional<Owner> owner_of(const std::optional<std::string>& json) {
     owner.text = text_of_member(&*parsed);
   }
   if (owner.text.empty()) return std::nullopt;
+  owner.text = without_nul(std::move(owner.text));
+  if (owner.email) owner.email = without_nul(std::move(*owner.email));
   return owner;
 }
 
