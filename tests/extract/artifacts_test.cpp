@@ -399,6 +399,22 @@ TEST(Catalog, WhatTheManifestDoesNotHaveIsCounted) {
   EXPECT_EQ(artifacts->catalog()->unmatched, 3U);
 }
 
+TEST(Example, IsTakenWithoutAWarning) {
+  const std::filesystem::path target = std::filesystem::path(TIDELINE_SOURCE_DIR) / "examples/shop/target";
+  const auto artifacts = Artifacts::open(target / "manifest.json", target / "catalog.json");
+  ASSERT_TRUE(artifacts) << describe(artifacts.error());
+  EXPECT_TRUE(artifacts->warnings().texts.empty());
+  EXPECT_EQ(artifacts->catalog()->unmatched, 0U);
+  for (std::size_t i = 0; i < artifacts->size(); ++i) {
+    const auto read = artifacts->read(i);
+    ASSERT_TRUE(read) << describe(read.error());
+    EXPECT_TRUE(read->warnings.empty()) << read->warnings.front();
+  }
+  const auto orders = facts(*artifacts, "model.shop.orders");
+  EXPECT_EQ(orders.owner, "Finance Data");
+  EXPECT_TRUE(orders.columns.at(0).is_primary_key && orders.columns.at(1).is_foreign_key);
+}
+
 TEST(Artifacts, CanBeReadFromSeveralThreads) {
   const auto artifacts = Artifacts::from_memory(generated_manifest({.models = 50}), generated_catalog({.models = 50}));
   ASSERT_TRUE(artifacts);

@@ -1,0 +1,3 @@
+select full_name, lifetime_value
+from {{ ref('customers') }}
+where value_rank <= 20
