@@ -26,12 +26,12 @@ struct Project {
   struct Object {
     std::string type = "model";
     std::string file = "models/a.sql";
-    std::optional<std::string> compiled;
-    std::string description;
-    std::map<std::string, std::string> columns;  // name → data type
-    std::vector<std::string> upstream;           // unique_ids
-    std::vector<std::string> lineage;            // columns, each from the first upstream's column of that name
-    bool keeps_compiled = false;                 // brings none, and keeps what is held
+    std::optional<std::string> compiled = std::nullopt;
+    std::string description = {};
+    std::map<std::string, std::string> columns = {};  // name → data type
+    std::vector<std::string> upstream = {};           // unique_ids
+    std::vector<std::string> lineage = {};            // columns, each from the first upstream's column of that name
+    bool keeps_compiled = false;                      // brings none, and keeps what is held
   };
   std::map<std::string, Object> objects;
 };
