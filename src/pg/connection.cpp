@@ -191,7 +191,14 @@ Result<void> Connection::check_ready() const {
   return {};
 }
 
-// The name a statement has on the server, by the types of its parameters: the first set keeps the plain name.
+// The name of a statement on the server: the plain one, then numbered ones for other types of parameters, and for a
+// statement that has to be prepared anew.
+void Connection::give_name(Variant& variant, std::string_view statement) {
+  const int number = ++variant.statement->names;
+  variant.name = statement;
+  if (number > 1) variant.name += "/" + std::to_string(number);
+}
+
 Result<Connection::Variant*> Connection::variant_of(const Pipeline::Step& step) {
   if (!options_.prepare_statements || !step.statement.name) return nullptr;
   Prepared& prepared = prepared_[step.statement.name];
@@ -204,8 +211,8 @@ Result<Connection::Variant*> Connection::variant_of(const Pipeline::Step& step) 
     if (std::equal(variant.types.begin(), variant.types.end(), values.begin(), values.end(), same)) return &variant;
   }
   Variant& variant = prepared.variants.emplace_back();
-  variant.name = step.statement.name;
-  if (prepared.variants.size() > 1) variant.name += "/" + std::to_string(prepared.variants.size());
+  variant.statement = &prepared;
+  give_name(variant, step.statement.name);
   for (const auto& value : values) variant.types.push_back(value.type);
   return &variant;
 }
@@ -285,6 +292,14 @@ void Connection::take(pg_result* raw, Answers* answers) {
   } else if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK && status != PGRES_SINGLE_TUPLE &&
              status != PGRES_EMPTY_QUERY) {
     error = error_of(raw);
+    // The tables of a prepared statement have changed (a migration), or it is gone: it is prepared anew next time.
+    const auto state = sqlstate_of(*error);
+    if (expected.variant && expected.kind != Expected::Kind::kPrepare && (state == "0A000" || state == "26000")) {
+      Variant& variant = *expected.variant;
+      give_name(variant, std::string_view(variant.name).substr(0, variant.name.find('/')));
+      variant.state = Variant::State::kUnknown;
+      error->code = Code::kUnavailable;
+    }
   } else if (expected.is_commit && expected.kind != Expected::Kind::kPrepare &&
              std::string_view(PQcmdStatus(raw)) == "ROLLBACK") {
     error = Error{Code::kInternal, "the transaction was rolled back", {}, "COMMIT after an error that was passed over"};

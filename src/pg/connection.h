@@ -186,14 +186,17 @@ class Connection {
   friend class RowStream;
   friend class CopyStream;
 
+  struct Prepared;
   // A statement as the server knows it: one for each set of parameter types it was used with.
   struct Variant {
     enum class State { kUnknown, kUnderWay, kPrepared } state = State::kUnknown;
+    Prepared* statement = nullptr;
     std::string name;
     std::vector<TypeId> types;
   };
   struct Prepared {
     const char* sql = nullptr;
+    int names = 0;                 // given so far
     std::deque<Variant> variants;  // stable addresses
   };
   // What the server owes us, in order: an answer to each message, then the Sync.
@@ -210,6 +213,7 @@ class Connection {
 
   Result<void> check_ready() const;
   Result<Variant*> variant_of(const Pipeline::Step& step);
+  static void give_name(Variant& variant, std::string_view statement);
   bool send_step(Pipeline::Step& step, std::size_t index, Variant* variant, Expected::Kind kind);
   Result<void> send(Pipeline& pipeline, std::optional<std::size_t> stream_at);
   Progress advance(pg_result*& result);

@@ -117,6 +117,7 @@ ClusterStatus Supervisor::status() const {
 
 Result<pid_t> Supervisor::launch() {
   TRY_VOID(clear_remains(paths_));
+  bound_log();
   ChildOptions child;
   child.command = {programs_ / "postgres", "-D", paths_.data};
   if (::geteuid() == 0) child.user = user_;

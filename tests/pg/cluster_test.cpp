@@ -396,6 +396,17 @@ TEST_F(ClusterTest, AConfigurationThatDoesNotStartIsToldFromTheLog) {
   EXPECT_TRUE(start());  // and is no obstacle to the next
 }
 
+TEST_F(ClusterTest, TheLogIsKeptShort) {
+  {
+    auto cluster = start();
+  }
+  std::ofstream(directory() / "postgres.log", std::ios::app) << std::string(17 << 20, 'x') << "\nlast line\n";
+  auto cluster = start();
+  EXPECT_LT(fs::file_size(directory() / "postgres.log"), 1u << 20);
+  EXPECT_EQ(fs::file_size(directory() / "postgres.log.1"), 16u << 20);
+  EXPECT_NE(tail_of_log(directory() / "postgres.log.1").find("last line"), std::string::npos);
+}
+
 TEST_F(ClusterTest, MissingProgramsSayWhatToInstall) {
   auto without = options();
   without.bin_directory = "/nonexistent";

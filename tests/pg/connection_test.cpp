@@ -154,6 +154,18 @@ TEST_F(ConnectionTest, PreparesAgainAfterAFailureOnTheWay) {
   EXPECT_EQ(must(run(c().exec(kLate, soon()))).int64(0, 0), 0);
 }
 
+TEST_F(ConnectionTest, PreparesAgainAfterItsTablesChanged) {
+  constexpr Statement kAll{"all", "select * from t"};
+  query("create table t (a int)");
+  EXPECT_EQ(must(run(c().exec(kAll, soon()))).columns(), 1);
+  query("alter table t add column b int");
+  EXPECT_EQ(run(c().exec(kAll, soon())).error().code, Code::kUnavailable);
+  EXPECT_EQ(must(run(c().exec(kAll, soon()))).columns(), 2);
+  query("deallocate all");
+  EXPECT_EQ(run(c().exec(kAll, soon())).error().code, Code::kUnavailable);
+  EXPECT_EQ(must(run(c().exec(kAll, soon()))).columns(), 2);
+}
+
 TEST_F(ConnectionTest, WorksWithoutPreparing) {
   auto plain = must(
       run(Connection::connect(io.get_executor(), conninfo(), soon(), ConnectOptions{.prepare_statements = false})));
