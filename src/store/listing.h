@@ -38,8 +38,8 @@ awaitable<Result<ConnectionListing>> read_connection_listing(Database& database,
                                                              Deadline deadline);
 
 struct DocumentationQuery {
-  std::optional<std::vector<ConnectionId>> connections;  // nullopt: all
-  std::optional<std::vector<Uuid>> objects;              // nullopt: all
+  std::optional<std::vector<ConnectionId>> connections{};  // nullopt: all
+  std::optional<std::vector<Uuid>> objects{};              // nullopt: all
 };
 
 /// The documents that are shown, by (object's full name, id), in bounded memory.

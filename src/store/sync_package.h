@@ -21,9 +21,9 @@
 namespace tideline::store {
 
 struct SyncPackageQuery {
-  std::optional<std::vector<ConnectionId>> connections;  // nullopt: all
-  std::optional<Timestamp> last_sync;                    // nullopt: in full
-  std::optional<Timestamp> as_of;                        // the `timestamp` to repeat; ignored when later than the head
+  std::optional<std::vector<ConnectionId>> connections{};  // nullopt: all
+  std::optional<Timestamp> last_sync{};                    // nullopt: in full
+  std::optional<Timestamp> as_of{};                        // the `timestamp` to repeat; ignored when later than the head
   bool include_documentation = false;
   std::int64_t limit = 1000;
   std::int64_t offset = 0;
@@ -38,7 +38,7 @@ struct SyncPackageHead {
   /// floor, or after the head).
   bool incremental = false;
   Version base;
-  std::optional<std::vector<ConnectionId>> connections;  // those asked for that exist; nullopt: all
+  std::optional<std::vector<ConnectionId>> connections{};  // those asked for that exist; nullopt: all
 };
 
 /// Rows removed since the base, by id. What went with its whole connection is told by the connection alone.
