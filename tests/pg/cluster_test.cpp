@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,11 +15,13 @@
 #include <chrono>
 #include <fstream>
 #include <functional>
+#include <iostream>
 #include <thread>
 
 #include <gtest/gtest.h>
 
 #include "pg/cluster_files.h"
+#include "pg/pool.h"
 #include "pg/process.h"
 #include "tests/support/cluster_fixture.h"
 
@@ -105,7 +108,8 @@ TEST(ClusterHelper, DISABLED_Supervise) {
   ::sigaddset(&term, SIGTERM);
   ::pthread_sigmask(SIG_BLOCK, &term, nullptr);
   const auto say = [](const std::string& text) {
-    if (::write(3, (text + "\n").data(), text.size() + 1) < 0) ::_exit(1);
+    std::cout << text << std::endl;
+    if (::fcntl(3, F_GETFD) >= 0 && ::write(3, (text + "\n").data(), text.size() + 1) < 0) ::_exit(1);
   };
   if (std::getenv(kDropVariable))
     if (auto user = drop_root(directory); !user) {
@@ -447,6 +451,33 @@ TEST_F(ClusterTest, AFileInThePlaceOfTheDirectoryIsRefused) {
   EXPECT_EQ(cluster.error().code, Code::kInvalidInput);
 }
 
+awaitable<Result<std::unique_ptr<Pool>>> open_pool(boost::asio::any_io_executor executor, std::string conninfo) {
+  PoolOptions pool;
+  pool.conninfo = std::move(conninfo);
+  pool.min_size = pool.max_size = 4;
+  co_return co_await Pool::open(executor, pool, within(30s));
+}
+
+awaitable<Result<std::int64_t>> ask(Pool& pool) {
+  CO_TRY(auto lease, co_await pool.acquire(within(30s)));
+  CO_TRY(auto rows, co_await lease->exec({"one", "select 1"}, within(30s)));
+  co_return rows.int64(0, 0);
+}
+
+TEST_F(ClusterTest, APoolOutlivesARestartOfTheDatabase) {
+  auto cluster = start();
+  auto pool = must(pg::run(io_, open_pool(io_.get_executor(), cluster->conninfo("postgres"))));
+  for (int round = 0; round < 3; ++round) {
+    ::kill(cluster->status().postmaster, SIGKILL);
+    // Requests wait for the database; each of the four old sessions may still fail one.
+    int failures = 0;
+    for (int i = 0; i < 20; ++i)
+      if (!pg::run(io_, ask(*pool))) ++failures;
+    EXPECT_LE(failures, 4);
+    EXPECT_EQ(must(pg::run(io_, ask(*pool))), 1);
+  }
+}
+
 class RootTest : public ClusterTest {
  protected:
   void SetUp() override {
@@ -495,6 +526,30 @@ TEST_F(RootTest, ADirectoryBehindAClosedDoorIsNamed) {
   EXPECT_EQ(cluster.error().code, Code::kPermissionDenied);
   EXPECT_NE(cluster.error().message.find(closed.string()), std::string::npos);
   EXPECT_NE(cluster.error().hint.find("/var/lib/tideline"), std::string::npos);
+}
+
+TEST_F(RootTest, AUserWithoutANameIsToldThatItNeedsOne) {
+  ::setenv(kDirectoryVariable, directory().c_str(), 1);
+  ChildOptions child;
+  child.command = {"/proc/self/exe", "--gtest_filter=*DISABLED_Supervise", "--gtest_also_run_disabled_tests"};
+  child.user = ServiceUser{54'321, 54'321, "nameless"};
+  const auto run = must(run_to_end(child, 60s));
+  ::unsetenv(kDirectoryVariable);
+  EXPECT_NE(run.output.find("54321 has no name on this system"), std::string::npos) << run.output;
+  EXPECT_NE(run.output.find("/etc/passwd"), std::string::npos) << run.output;
+}
+
+TEST_F(RootTest, TooSmallADiskIsToldBeforeItIsFull) {
+  const fs::path small = temp_ / "small";
+  fs::create_directory(small);
+  if (::mount("tideline-test", small.c_str(), "tmpfs", 0, "size=64m,mode=0755") != 0) GTEST_SKIP() << "cannot mount";
+  auto there = options();
+  there.directory = small / "data";
+  const auto cluster = Cluster::start(there);
+  ::umount2(small.c_str(), MNT_DETACH);
+  ASSERT_FALSE(cluster);
+  EXPECT_EQ(cluster.error().code, Code::kResourceExhausted);
+  EXPECT_NE(cluster.error().message.find("MB needed"), std::string::npos);
 }
 
 TEST_F(RootTest, ADirectoryWithAStrangersFilesIsNotTakenOver) {
