@@ -147,6 +147,13 @@ class ClusterTest : public ::testing::Test {
   void wait_until_answers(const Cluster& cluster) {
     wait_until([&] { return query(cluster, "select 1").has_value(); });
   }
+  // Between two servers there is no postmaster, and kill(0) would end the test itself.
+  static pid_t kill_postmaster(const Cluster& cluster) {
+    pid_t postmaster = 0;
+    wait_until([&] { return (postmaster = cluster.status().postmaster) > 0; });
+    if (postmaster > 0) ::kill(postmaster, SIGKILL);
+    return postmaster;
+  }
   static void wait_until(const std::function<bool()>& holds) {
     const auto until = Clock::now() + 60s;
     while (!holds()) {
@@ -250,9 +257,8 @@ TEST_F(ClusterTest, AttachWithoutAServerStartsAndStopsIt) {
 TEST_F(ClusterTest, APostmasterThatIsKilledComesBack) {
   auto cluster = start();
   must(query(*cluster, "create table kept as select 1 as a"));
-  const pid_t first = cluster->status().postmaster;
   const auto begun = Clock::now();
-  ::kill(first, SIGKILL);
+  const pid_t first = kill_postmaster(*cluster);
   wait_until_answers(*cluster);
   std::printf("healed in %.2f s\n", std::chrono::duration<double>(Clock::now() - begun).count());
   EXPECT_NE(cluster->status().postmaster, first);
@@ -263,7 +269,7 @@ TEST_F(ClusterTest, APostmasterThatIsKilledComesBack) {
 TEST_F(ClusterTest, APostmasterThatIsKilledBesideABusyBackendComesBack) {
   auto cluster = start();
   keep_a_backend_busy(*cluster);
-  ::kill(cluster->status().postmaster, SIGKILL);
+  kill_postmaster(*cluster);
   wait_until_answers(*cluster);
   for (const pid_t pid : processes()) EXPECT_NE(pid, busy_->backend_pid()) << "the orphan is still there";
 }
@@ -468,7 +474,7 @@ TEST_F(ClusterTest, APoolOutlivesARestartOfTheDatabase) {
   auto cluster = start();
   auto pool = must(pg::run(io_, open_pool(io_.get_executor(), cluster->conninfo("postgres"))));
   for (int round = 0; round < 3; ++round) {
-    ::kill(cluster->status().postmaster, SIGKILL);
+    kill_postmaster(*cluster);
     // Requests wait for the database; each of the four old sessions may still fail one.
     int failures = 0;
     for (int i = 0; i < 20; ++i)
