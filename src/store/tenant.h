@@ -36,6 +36,8 @@ class TenantTransaction {
     kSnapshot,  // REPEATABLE READ, read only: everything in it sees one state
   };
 
+  /// None: to be assigned to.
+  TenantTransaction() = default;
   TenantTransaction(TenantTransaction&&) noexcept = default;
   TenantTransaction& operator=(TenantTransaction&&) noexcept = default;
 
