@@ -29,7 +29,7 @@ constexpr std::size_t kMaxPathBytes = 2048;
 /// `metadata` holds a dozen short members and an `env` of the user's choice.
 constexpr std::size_t kMaxMetadataBytes = std::size_t{1} << 20;
 /// Full names and paths kept in memory, all together.
-constexpr std::size_t kMaxNamesBytes = std::size_t{128} << 20;
+constexpr std::size_t kMaxNamesBytes = std::size_t{64} << 20;
 
 /// The members of a manifest that hold objects, and groups. In `nodes` the type stands in each entry.
 enum class Section : std::uint8_t {
@@ -510,10 +510,9 @@ Result<ObjectFacts> Artifacts::read(std::size_t index) const {
     const auto at = find(upstream);
     if (!at) {
       if (expected)
-        facts.warnings.push_back(
-            fmt::format("{}: depends on {}, which the manifest has disabled or does not have; the "
-                        "dependency was left out",
-                        entry.unique_id, upstream.substr(0, 300)));
+        note(facts.warnings, fmt::format("{}: depends on {}, which the manifest has disabled or does not have; the "
+                                         "dependency was left out",
+                                         entry.unique_id, upstream.substr(0, 300)));
       return;
     }
     facts.dependencies.push_back(
@@ -542,8 +541,8 @@ Result<ObjectFacts> Artifacts::read(std::size_t index) const {
     for (std::size_t i = 0; i < columns.size(); ++i)
       if (!seen.insert(columns[i].name).second) repeats.push_back(i);
     if (repeats.empty()) return;
-    facts.warnings.push_back(fmt::format("{}: {} columns of the {} have the name of an earlier one; they were left out",
-                                         entry.unique_id, repeats.size(), where));
+    note(facts.warnings, fmt::format("{}: {} columns of the {} have the name of an earlier one; they were left out",
+                                     entry.unique_id, repeats.size(), where));
     auto kept = std::exchange(columns, {});
     std::size_t next = 0;
     for (std::size_t i = 0; i < kept.size(); ++i) {

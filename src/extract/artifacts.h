@@ -30,9 +30,9 @@ inline constexpr int kOldestManifest = 1;
 inline constexpr int kNewestManifest = 12;
 
 struct Limits {
-  /// One entry of the manifest or the catalog. A node is parsed in memory at about seven times its size, so this is
+  /// One entry of the manifest or the catalog. A node is parsed in memory at ten to twenty times its size, so this is
   /// what bounds the memory of `read`; the largest node seen in the wild is below 1 MiB.
-  std::size_t max_entry_bytes = std::size_t{16} << 20;
+  std::size_t max_entry_bytes = std::size_t{8} << 20;
   /// Entries of all sections together: about 150 bytes are kept for each.
   std::size_t max_entries = 1'000'000;
   /// Warnings kept; the rest is counted (`Warnings::dropped`).

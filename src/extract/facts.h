@@ -9,6 +9,13 @@
 
 namespace tideline::extract {
 
+/// Warnings kept of one object: a hostile one could give millions.
+inline constexpr std::size_t kMaxObjectWarnings = 50;
+
+inline void note(std::vector<std::string>& warnings, std::string text) {
+  if (warnings.size() < kMaxObjectWarnings) warnings.push_back(std::move(text));
+}
+
 /// A column as the manifest documents it. Only documented columns are there.
 struct ManifestColumn {
   std::string name;
@@ -66,7 +73,7 @@ struct ObjectFacts {
   std::vector<ManifestColumn> columns;
   std::optional<CatalogFacts> catalog;        // nullopt: no catalog, or one that does not cover this object
   std::vector<DependencyFacts> dependencies;  // sorted by upstream_unique_id; each edge once
-  std::vector<std::string> warnings;
+  std::vector<std::string> warnings;          // at most kMaxObjectWarnings, each names the object
   bool is_relation = false;   // a table or view of its own: a catalog can cover it (an ephemeral model it cannot)
   bool has_compiled = false;  // of a type that dbt compiles, whether or not this manifest carries the result
 };

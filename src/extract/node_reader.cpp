@@ -19,6 +19,8 @@ namespace ondemand = simdjson::ondemand;
 constexpr std::size_t kKeptBytes = std::size_t{1} << 20;
 /// A longer name than any warehouse allows: the column is left out.
 constexpr std::size_t kMaxColumnNameBytes = 4096;
+/// Twice what the most generous warehouse allows (BigQuery: 10,000). A column takes half a kilobyte as a row.
+constexpr std::size_t kMaxColumns = 20'000;
 
 enum class How : std::uint8_t { kText, kScalar, kJson, kTrimmed, kSpecial };
 
@@ -98,14 +100,13 @@ struct Context {
   std::vector<std::string>& warnings;
 
   void wrong_type(std::string_view field, Shape found, std::string_view wanted) {
-    warnings.push_back(fmt::format("{}: \"{}\" is {} where {} is expected; it was left out", entry.name, field,
-                                   to_string(found), wanted));
+    note(warnings, fmt::format("{}: \"{}\" is {} where {} is expected; it was left out", entry.name, field,
+                               to_string(found), wanted));
   }
   void replaced(std::string_view field) {
-    warnings.push_back(
-        fmt::format("{}: \"{}\" holds what text cannot (U+0000, half a surrogate pair, a number that is "
-                    "none); U+FFFD or null stands in its place",
-                    entry.name, field));
+    note(warnings, fmt::format("{}: \"{}\" holds what text cannot (U+0000, half a surrogate pair, a number that is "
+                               "none); U+FFFD or null stands in its place",
+                               entry.name, field));
   }
 };
 
@@ -120,8 +121,7 @@ std::optional<std::string> read_text(ondemand::value& value, std::string_view fi
   bool replaced = false;
   auto text = text_of(value, replaced);
   if (!text)
-    context.warnings.push_back(
-        fmt::format("{}: \"{}\" has a broken escape; it was left out", context.entry.name, field));
+    note(context.warnings, fmt::format("{}: \"{}\" has a broken escape; it was left out", context.entry.name, field));
   if (replaced) context.replaced(field);
   return text;
 }
@@ -146,6 +146,10 @@ tl::unexpected<Error> broken(const EntryText& entry, simdjson::error_code error)
                 "dbt writes UTF-8; was the file converted?");
   return fail(Code::kInvalidInput, fmt::format("{} is not valid JSON inside {}: {}", entry.label, entry.name,
                                                simdjson::error_message(error)));
+}
+
+tl::unexpected<Error> too_many_columns(const EntryText& entry) {
+  return fail(Code::kTooLarge, fmt::format("{}: {} has more than {} columns", entry.label, entry.name, kMaxColumns));
 }
 
 /// Calls `member(key, value)`, which returns Result<void>, for each member of an object.
@@ -375,10 +379,11 @@ Result<Node> NodeReader::read(const EntryText& entry, Detail detail) {
     if (key == "columns") {
       node.columns.clear();
       return each_member_of(value, key, context, [&](std::string_view name, ondemand::value& inner) -> Result<void> {
+        if (node.columns.size() == kMaxColumns) return too_many_columns(entry);
         TRY(auto column, read_column(name, inner, context));
         if (column.name.empty() || column.name.size() > kMaxColumnNameBytes)
-          context.warnings.push_back(fmt::format("{}: a column has {} name; it was left out", entry.name,
-                                                 column.name.empty() ? "no" : "too long a"));
+          note(context.warnings, fmt::format("{}: a column has {} name; it was left out", entry.name,
+                                             column.name.empty() ? "no" : "too long a"));
         else
           node.columns.push_back(std::move(column));
         return {};
@@ -466,6 +471,7 @@ Result<CatalogFacts> NodeReader::read_catalog(const EntryText& entry, std::vecto
     return text;
   };
   const auto column = [&](std::string_view key, ondemand::value& value) -> Result<void> {
+    if (columns.size() == kMaxColumns) return too_many_columns(entry);
     Indexed read{{}, static_cast<double>(columns.size()), columns.size()};
     bool replaced = false;
     decode_json_string(key, read.column.name, replaced);
@@ -485,8 +491,8 @@ Result<CatalogFacts> NodeReader::read_catalog(const EntryText& entry, std::vecto
       return {};
     }));
     if (read.column.name.empty() || read.column.name.size() > kMaxColumnNameBytes)
-      warnings.push_back(fmt::format("{}: a column of the catalog has {} name; it was left out", entry.name,
-                                     read.column.name.empty() ? "no" : "too long a"));
+      note(warnings, fmt::format("{}: a column of the catalog has {} name; it was left out", entry.name,
+                                 read.column.name.empty() ? "no" : "too long a"));
     else
       columns.push_back(std::move(read));
     return {};

@@ -248,7 +248,7 @@ ObjectFacts facts_of(Node&& node, std::string_view unique_id, std::string_view o
     facts.name = std::move(*name);
   } else {
     facts.name = unique_id.substr(unique_id.rfind('.') + 1);
-    facts.warnings.push_back(facts.unique_id + ": has no name; the end of its unique_id stands for it");
+    note(facts.warnings, facts.unique_id + ": has no name; the end of its unique_id stands for it");
   }
   facts.schema_name = taken(node[Field::kSchema]);
   facts.database_name = taken(node[Field::kDatabase]);

@@ -290,6 +290,11 @@ TEST(Manifest, HostileInputIsRefusedWithTheObjectNamed) {
       manifest_with(model("a", ",\"description\":\"" + std::string(2000, 'x') + "\"")), {}, small);
   ASSERT_FALSE(large);
   EXPECT_EQ(large.error().code, Code::kTooLarge);
+  std::string columns;
+  for (int i = 0; i < 20'001; ++i) columns += (i > 0 ? ",\"c" : "\"c") + std::to_string(i) + "\":{}";
+  const auto wide = Artifacts::from_memory(manifest_with(model("a", ",\"columns\":{" + columns + "}")));
+  ASSERT_TRUE(wide);
+  EXPECT_EQ(wide->read(0).error().message, "manifest.json: model.p.a has more than 20000 columns");
   small.max_entries = 2;
   EXPECT_EQ(
       Artifacts::from_memory(manifest_with(model("a") + "," + model("b") + "," + model("c")), {}, small).error().code,
@@ -297,7 +302,7 @@ TEST(Manifest, HostileInputIsRefusedWithTheObjectNamed) {
 }
 
 TEST(Manifest, ALongTextIsTaken) {
-  const std::string sql(8 << 20, 'x');
+  const std::string sql(7 << 20, 'x');
   const auto artifacts = Artifacts::from_memory(manifest_with(model("a", ",\"raw_code\":\"" + sql + "\"")));
   ASSERT_TRUE(artifacts);
   EXPECT_EQ(facts(*artifacts, "model.p.a").definition, sql);
