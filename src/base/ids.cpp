@@ -1,5 +1,7 @@
 #include "base/ids.h"
 
+#include <memory>
+
 #include <openssl/evp.h>
 
 #include "base/random.h"
@@ -51,9 +53,10 @@ Uuid Uuid::random() {
 }
 
 Uuid Uuid::v5(const Uuid& space, std::string_view name) {
-  // A context and the digest's method per thread: fetching the method at each call costs more than the hash.
-  thread_local EVP_MD* const sha1 = EVP_MD_fetch(nullptr, "SHA1", nullptr);
-  thread_local EVP_MD_CTX* const context = EVP_MD_CTX_new();
+  // The method is fetched once: that costs more than the hash. The context is one for each thread and ends with it.
+  static EVP_MD* const sha1 = EVP_MD_fetch(nullptr, "SHA1", nullptr);
+  thread_local const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> owner(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
+  EVP_MD_CTX* const context = owner.get();
   std::array<std::uint8_t, 20> digest;
   EVP_DigestInit_ex2(context, sha1, nullptr);
   EVP_DigestUpdate(context, space.bytes.data(), space.bytes.size());
