@@ -222,7 +222,7 @@ class Contract:
         media = answer.headers.get("content-type", "").split(";")[0].strip()
         assert content and media in content, f"undocumented media type {media!r}: {where}"
         for header, what in response.get("headers", {}).items():
-            if self.deref(what).get("required"):
+            if what.get("required") or self.deref(what).get("required"):
                 assert header.lower() in answer.headers, f"no {header}: {where}"
         if answer.status >= 400:
             assert_problem(answer, where)
@@ -310,7 +310,7 @@ class Client:
     def register(self, full_name, **more):
         answer = self.api("PUT", "/connections", {"full_name": full_name, **more})
         assert answer.status in (200, 201), answer
-        return answer.json["id"]
+        return answer.json["connection"]["id"]
 
     def push(self, full_name, manifest, catalog=None, expect=(200, 201), **query):
         """Documents (dict, str, bytes) or paths."""
