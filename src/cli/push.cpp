@@ -108,7 +108,11 @@ Result<std::string> send(const PushOptions& options) {
   client_options.user_agent = "tideline/" TIDELINE_VERSION;
   http::Client client(client_options);
   TRY(auto response, client.send(request));
-  if (response.status >= 400) return fail(http::error_of(response));
+  if (response.status >= 400) {
+    Error error = http::error_of(response);
+    if (error.code == Code::kConflict && !options.force) error.hint += " (--force)";
+    return fail(std::move(error));
+  }
   return std::move(response.body);
 }
 

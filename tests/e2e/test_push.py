@@ -77,7 +77,7 @@ def test_object_that_comes_back_has_its_id_and_its_place(admin):
     admin.push("made/return", projects.manifest(models=3, minute=1))
     admin.push("made/return", projects.manifest(models=5, minute=2))
     after = admin.full(connection_ids=connection)
-    harness.same(before, after, ignoring=("created_at", "updated_at", "parsed_at", "row_version"))
+    harness.same(before, after, ignoring=("created_at", "updated_at", "parsed_at", "compiled_as_of", "row_version"))
     again = [row["id"] for page in admin.pages(3, connection_ids=connection) for row in page["metadata"]["objects"]]
     assert list(dict.fromkeys(again)) == order
 
@@ -107,7 +107,7 @@ def test_older_manifest_is_refused_unless_forced(admin):
     admin.push("made/older", projects.manifest(minute=10))
     version = admin.get("/connections")
     refusal = admin.push("made/older", projects.manifest(minute=5, note=" old"), expect=(409,))
-    assert "older" in refusal["message"]
+    assert "before the one that is here" in refusal["message"]
     assert status_of(admin, "made/older") == "completed"
     assert no_changes_since(admin, version)
     forced = admin.push("made/older", projects.manifest(minute=5, note=" old"), force="true")
@@ -138,7 +138,7 @@ REFUSED = {
     "cut off": (truncated(), 400, r"3,?000|cut off|ends"),
     "an array": (b"[]", 400, None),
     "a number": (b"17", 400, None),
-    "no metadata": (b'{"nodes":{}}', 400, None),
+    "no metadata": (b'{"nodes":{}}', (400, 422), "metadata"),
     "no nodes": (edited(lambda d: d.update(nodes={}, sources={}, macros={}, exposures={})), 400, "node"),
     "nodes is a list": (edited(lambda d: d.update(nodes=[])), 400, None),
     "unknown schema": (edited(lambda d: d["metadata"].update(
@@ -193,7 +193,7 @@ def test_json_body_and_compressed_bodies(admin):
     document = projects.manifest()
     admin.push("made/encodings", document)
     connection = next(c["id"] for c in admin.get("/connections")["connections"] if c["full_name"] == "made/encodings")
-    plain = json.dumps({"manifest": document}).encode()
+    plain = json.dumps(document).encode()
     for body, headers in [
         (plain, {"Content-Type": "application/json"}),
         (gzip.compress(plain), {"Content-Type": "application/json", "Content-Encoding": "gzip"}),
@@ -242,7 +242,7 @@ def test_push_command(server, admin, folder):
 
     older = write(folder, "older.json", projects.manifest(minute=-5, note=" old"))
     done = harness.run(*push_arguments(server, admin, older), check=False, TIDELINE_TOKEN=admin.token)
-    assert done.returncode == 1 and "older" in done.stderr and "--force" in done.stderr
+    assert done.returncode == 1 and "before the one" in done.stderr and "--force" in done.stderr
     done = harness.run(*push_arguments(server, admin, older, "--force"), TIDELINE_TOKEN=admin.token)
     assert "updated" in done.stdout
 
