@@ -257,13 +257,12 @@ def test_database_itself_refuses_foreign_writes(server, sides):
 
 
 def test_servers_login_sees_nothing_without_becoming_somebody(server, sides):
-    with connect(server, "tideline_server") as db:
-        db.autocommit = True
-        with db.cursor() as cursor:
-            for table in ("metadata.objects", "enterprise.connections", "enterprise.users", "enterprise.organizations",
-                          "enterprise.api_tokens", "enterprise.user_identities"):
-                with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-                    cursor.execute(f"select * from {table}")
-            for role in ("tideline_owner", "tideline_admin", "postgres"):
-                with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-                    cursor.execute(f"set role {role}")
+    statements = [f"select * from {table}" for table in
+                  ("metadata.objects", "enterprise.connections", "enterprise.users", "enterprise.organizations",
+                   "enterprise.api_tokens", "enterprise.user_identities")]
+    statements += [f"set role {role}" for role in ("tideline_owner", "tideline_admin", "postgres")]
+    for statement in statements:
+        with connect(server, "tideline_server") as db, db.cursor() as cursor:
+            with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+                cursor.execute(statement)
+            db.rollback()

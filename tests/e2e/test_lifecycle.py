@@ -158,7 +158,7 @@ def test_disk_full(home):
     """507 says so, what is there stays served, and with room again everything goes on."""
     with harness.directory() as place:
         (place / "data").mkdir()
-        release = small_disk(place / "data", 190)
+        release = small_disk(place / "data", 340)
         if release is None:
             pytest.skip("a small disk can only be mounted by root")
         server = None
