@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "pg/run.h"
+#include "store/admin.h"
 #include "store/migrate.h"
 
 namespace tideline::cli {
@@ -21,12 +22,14 @@ pg::ClusterOptions cluster_options(const std::filesystem::path& data_dir, std::s
   return options;
 }
 
-Result<void> migrate(const pg::Cluster& cluster) {
+/// `serving`: we are about to be the only server of this database.
+Result<void> prepare(const pg::Cluster& cluster, bool serving) {
   boost::asio::io_context io;
   const Deadline deadline = within(kMigrationTime);
   TRY(auto connection, pg::run(io, pg::Connection::connect(io.get_executor(), cluster.conninfo("postgres"), deadline)));
   TRY(const store::MigrationReport report, pg::run(io, store::migrate(*connection, deadline)));
   for (const std::string& name : report.applied) log(LogLevel::kInfo, "migrated", {{"migration", name}});
+  if (serving) TRY_VOID(pg::run(io, store::admin::settle_interrupted_pushes(*connection, deadline)));
   return {};
 }
 
@@ -35,7 +38,7 @@ Result<void> migrate(const pg::Cluster& cluster) {
 Result<std::unique_ptr<pg::Cluster>> start_private_database(const std::filesystem::path& data_dir,
                                                             std::size_t connections) {
   TRY(auto cluster, pg::Cluster::start(cluster_options(data_dir, connections)));
-  TRY_VOID(migrate(*cluster));
+  TRY_VOID(prepare(*cluster, true));
   return cluster;
 }
 
@@ -48,7 +51,7 @@ Result<std::unique_ptr<pg::Cluster>> attach_private_database(const std::filesyst
                     data_dir.string() + "`");
   TRY(auto cluster, pg::Cluster::attach(cluster_options(data_dir, 0)));
   // A server that runs has migrated already, and another release's server may be the one that does.
-  if (cluster->is_supervisor()) TRY_VOID(migrate(*cluster));
+  if (cluster->is_supervisor()) TRY_VOID(prepare(*cluster, false));
   return cluster;
 }
 

@@ -12,6 +12,10 @@ namespace {
 constexpr std::size_t kMaxNameBytes = 200;   // shown in lists
 constexpr std::size_t kMaxEmailBytes = 320;  // RFC 3696 erratum 1690: 64 + 1 + 255
 
+constexpr pg::Statement kSettleInterruptedPushes{"settle_interrupted_pushes",
+                                                 "update enterprise.connections set status = case when "
+                                                 "last_extracted_at is null then 'connected' else 'completed' end,"
+                                                 " activity = activity + 1 where status = 'extracting'"};
 constexpr pg::Statement kCreateOrganization{
     nullptr,
     "with made as (insert into enterprise.organizations (id, name) values (coalesce($1, gen_random_uuid()), $2)"
@@ -317,6 +321,11 @@ awaitable<Result<void>> revoke_api_token(pg::Connection& connection, Organizatio
     co_return fail(Code::kNotFound, "There is no such API token in this organization.",
                    "`tideline admin api-token list` shows them.");
   }
+  co_return Result<void>();
+}
+
+awaitable<Result<void>> settle_interrupted_pushes(pg::Connection& connection, Deadline deadline) {
+  CO_TRY_VOID(co_await connection.exec(kSettleInterruptedPushes, deadline));
   co_return Result<void>();
 }
 

@@ -94,4 +94,8 @@ awaitable<Result<std::vector<ApiToken>>> list_api_tokens(pg::Connection& connect
 awaitable<Result<void>> revoke_api_token(pg::Connection& connection, OrganizationId organization, Uuid id,
                                          Deadline deadline);
 
+/// Pushes that died with their server left their connection `extracting`. For a server that is the database's only one,
+/// before it serves: back to completed where data is served, else to connected.
+awaitable<Result<void>> settle_interrupted_pushes(pg::Connection& connection, Deadline deadline);
+
 }  // namespace tideline::store::admin

@@ -257,9 +257,17 @@ class Client:
         self.token = token
         self.base = f"/api/metadata-sync/organizations/{organization}"
         self.connection = None
+        # Whether answers are held against the contract. Checking a large page takes Python longer than making it takes
+        # the server: tests that are about many pages do without.
+        self.checked = True
 
     def as_user(self, token):
         return Client(self.server, self.organization, token)
+
+    def unchecked(self):
+        client = self.as_user(self.token)
+        client.checked = False
+        return client
 
     def send(self, method, target, body=None, headers=None):
         """As it comes: no check but that there is an answer."""
@@ -290,7 +298,8 @@ class Client:
 
     def call(self, method, target, body=None, headers=None):
         answer = self.send(method, target, body, headers)
-        contract(self.server).check(method, target, answer)
+        if self.checked:
+            contract(self.server).check(method, target, answer)
         return answer
 
     def api(self, method, path, body=None, headers=None, **query):

@@ -14,15 +14,30 @@ import harness
 import projects
 
 
-@pytest.fixture()
-def fresh():
+@pytest.fixture(scope="module")
+def made():
+    """A data directory with a project in it, for each test to have a copy of: making one anew takes seconds."""
     with harness.directory() as home:
         server = harness.Server(home)
-        organization = server.organization("Life")
-        client = server.client(organization, server.user(organization, "a@life.example", "admin"))
-        client.push("acme/life", projects.manifest())
         try:
-            yield server, client
+            organization = server.organization("Life")
+            token = server.user(organization, "a@life.example", "admin")
+            server.client(organization, token).push("acme/life", projects.manifest())
+            first = server.seconds_to_start
+            stopped = server.stop()
+            yield home, organization, token, first, stopped
+        finally:
+            server.close()
+
+
+@pytest.fixture()
+def fresh(made):
+    source, organization, token, _, _ = made
+    with harness.directory() as home:
+        subprocess.run(["cp", "-a", str(source / "data"), str(home)], check=True)
+        server = harness.Server(home)
+        try:
+            yield server, server.client(organization, token)
         finally:
             server.close()
 
@@ -43,10 +58,10 @@ def postgres_processes(server):
     return found
 
 
-def test_start_stop_start(fresh):
+def test_start_stop_start(made, fresh):
     server, client = fresh
-    first = server.seconds_to_start
-    stopped = server.stop()
+    first, stopped = made[3:]
+    server.stop()
     assert postgres_processes(server) == []
     server.start()
     print(f"first start {first:.2f} s, stop {stopped:.2f} s, second start {server.seconds_to_start:.2f} s")
