@@ -43,7 +43,7 @@ OWNERS = {
     "simdjson.h": {"base", "extract"},
     "spdlog/": {"cli"},
     "sqlite3.h": {"replica"},
-    "tl/expected.hpp": {"base", "http"},
+    "tl/expected.hpp": {"base", "http", "server"},
     "toml++/": {"cli"},
     "xxhash.h": {"base"},
     "zlib.h": {"http"},
