@@ -221,6 +221,38 @@ TEST_F(RealProjects, RowsDoNotDependOnTheRun) {
   }
 }
 
+TEST_F(RealProjects, AHistoryPushedInOrderLeavesWhatItsLastVersionLeavesAlone) {
+  using Rows = std::map<std::string, ObjectRows>;
+  const auto push = [](const std::filesystem::path& path, const Rows& held) {
+    const auto artifacts = Artifacts::open(path, catalog_of(path)).value();
+    Rows rows;
+    for (std::size_t i = 0; i < artifacts.size(); ++i) {
+      const auto facts = artifacts.read(i).value();
+      const auto before = held.find(facts.unique_id);
+      std::optional<Retained> retained;
+      if (before != held.end() && needs_retained(facts))
+        retained = Retained{before->second.object.compiled_definition, before->second.object.content_hash,
+                            before->second.object.metadata, before->second.columns};
+      rows[facts.unique_id] = to_rows(facts, retained ? &*retained : nullptr, kConnection);
+    }
+    return rows;
+  };
+  std::vector<std::filesystem::path> history;
+  for (const auto& path : manifests_)
+    if (path.string().find("/history/") != std::string::npos) history.push_back(path);
+  if (history.empty()) GTEST_SKIP() << "no project with a history";
+  Rows held;
+  for (const auto& path : history) held = push(path, held);
+  const Rows alone = push(history.back(), {});
+  ASSERT_EQ(held.size(), alone.size());
+  for (const auto& [id, rows] : alone) {
+    EXPECT_EQ(row_hash(held.at(id).object), row_hash(rows.object)) << id;
+    ASSERT_EQ(held.at(id).columns.size(), rows.columns.size()) << id;
+    for (std::size_t i = 0; i < rows.columns.size(); ++i)
+      EXPECT_EQ(row_hash(held.at(id).columns[i]), row_hash(rows.columns[i])) << id;
+  }
+}
+
 TEST_F(RealProjects, PackagesOwnNothingOfTheMacros) {
   for (const auto& path : manifests_) {
     const auto artifacts = Artifacts::open(path, {});
