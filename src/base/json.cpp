@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 
 #include <fmt/format.h>
 #include <simdjson.h>
@@ -141,11 +142,26 @@ std::string Json::canonical() const {
   return out;
 }
 
+namespace {
+/// Whether each of eight bytes stands for itself in a JSON string: ASCII, and no control, quote or backslash.
+bool eight_are_plain(const char* bytes) {
+  std::uint64_t word = 0;
+  std::memcpy(&word, bytes, sizeof word);
+  constexpr std::uint64_t kOnes = 0x0101010101010101, kHighs = 0x8080808080808080;
+  const auto has_zero = [](std::uint64_t w) { return (w - kOnes) & ~w; };
+  const std::uint64_t special =
+      word | ((word - kOnes * 0x20) & ~word) | has_zero(word ^ (kOnes * '"')) | has_zero(word ^ (kOnes * '\\'));
+  return (special & kHighs) == 0;
+}
+}  // namespace
+
 void append_json_string(std::string& out, std::string_view text) {
   static constexpr char kHex[] = "0123456789abcdef";
   out += '"';
   std::size_t run = 0;  // start of the bytes not yet copied
   for (std::size_t i = 0; i < text.size();) {
+    while (i + 8 <= text.size() && eight_are_plain(text.data() + i)) i += 8;
+    if (i == text.size()) break;
     const auto c = static_cast<unsigned char>(text[i]);
     if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') {
       ++i;

@@ -23,7 +23,7 @@ namespace tideline::store {
 struct SyncPackageQuery {
   std::optional<std::vector<ConnectionId>> connections{};  // nullopt: all
   std::optional<Timestamp> last_sync{};                    // nullopt: in full
-  std::optional<Timestamp> as_of{};                        // the `timestamp` to repeat; ignored when later than the head
+  std::optional<Timestamp> as_of{};  // the `timestamp` to repeat; ignored when later than the head
   bool include_documentation = false;
   std::int64_t limit = 1000;
   std::int64_t offset = 0;
@@ -83,8 +83,8 @@ class SyncPackageReader {
   SyncPackageHead head_;
   Deletions deletions_;
   std::vector<Uuid> files_, objects_;  // of this page, in order
-  std::optional<pg::RowStream> stream_;
   std::size_t section_ = 0;
+  std::size_t read_ = 0;  // files or objects of the section
 };
 
 }  // namespace tideline::store
