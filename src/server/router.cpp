@@ -84,10 +84,12 @@ Router::Outcome Router::find(Method method, std::span<const std::string> segment
     std::size_t parameter = 0;
     bool fits = true;
     for (std::size_t i = 0; fits && i < segments.size(); ++i) {
-      if (!path.parts[i].empty())
+      if (!path.parts[i].empty()) {
         fits = path.parts[i] == segments[i];
-      else
+      } else {
+        fits = !segments[i].empty();
         match.parameters.at(parameter++) = segments[i];
+      }
     }
     if (!fits) continue;
     const auto route = std::ranges::find(path.routes, method, &Route::method);

@@ -46,9 +46,8 @@ http::Response not_allowed(const http::Request& request, std::string_view allow)
 bool takes_media_type(const http::Request& request, BodyKind kind) {
   if (kind == BodyKind::kNone) return true;
   if (kind == BodyKind::kArtifacts) return upload_form(request.headers).has_value();
-  const std::string_view value = request.headers.get("Content-Type");
-  const std::string_view type = trim(value.substr(0, value.find(';')));
-  return type.empty() || equal_ignoring_case(type, "application/json");
+  const auto value = request.headers.find("Content-Type");
+  return !value || equal_ignoring_case(trim(value->substr(0, value->find(';'))), "application/json");
 }
 
 // The handlers of public routes answer without waiting.

@@ -204,7 +204,7 @@ std::optional<UploadSpace::Slot> UploadSpace::enter() {
 
 std::optional<UploadForm> upload_form(const http::Headers& headers) {
   const auto value = headers.find("Content-Type");
-  if (!value || trim(*value).empty()) return UploadForm::kJson;
+  if (!value) return UploadForm::kJson;
   const std::string_view type = trim(value->substr(0, value->find(';')));
   if (equal_ignoring_case(type, "multipart/form-data")) return UploadForm::kMultipart;
   if (equal_ignoring_case(type, "application/json")) return UploadForm::kJson;
