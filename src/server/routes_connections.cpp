@@ -15,7 +15,7 @@ std::string to_json(const store::ConnectionState& state, Version organization_ve
   };
   std::string out;
   JsonWriter json(out);
-  json.begin_object();
+  json.begin_object().key("connection").begin_object();
   json.key("id").string(record.id.to_string()).key("type").string(record.type).key("name").string(record.name);
   json.key("full_name").string(record.full_name).key("subdir").string(record.subdir);
   json.key("url").optional_string(record.url).key("aliases").raw(record.aliases.text);
@@ -23,7 +23,7 @@ std::string to_json(const store::ConnectionState& state, Version organization_ve
   json.key("object_count").number(state.object_count).key("last_extracted_at");
   time(json, state.last_extracted_at);
   json.key("created_at").string(state.created_at.to_string()).key("updated_at").string(state.updated_at.to_string());
-  json.key("version").number(organization_version.value).end_object();
+  json.end_object().key("version").number(organization_version.value).end_object();
   return out;
 }
 

@@ -295,7 +295,7 @@ TEST_F(ApplicationTest, AConnectionIsFoundByNameWhateverItsType) {
   const auto registered =
       server->call("PUT", base(acme_) + "/connections", admin_, R"({"type":"github","full_name":"Acme/Shop"})");
   ASSERT_EQ(registered.status, 200U) << registered.body;
-  const auto id = must(Json::parse(registered.body, "answer")).string_at("id");
+  const auto id = must(Json::parse(registered.body, "answer")).find("connection")->string_at("id");
   const auto pushed = server->call("PUT", base(acme_) + "/artifacts?full_name=acme/shop", admin_, manifest());
   ASSERT_EQ(pushed.status, 200U) << pushed.body;
   EXPECT_EQ(must(Json::parse(pushed.body, "answer")).string_at("connection_id"), id);
