@@ -60,7 +60,7 @@ template <class Id>
 Result<Id> parse_id(const std::string& text, const char* flag) {
   if (auto id = Id::parse(text)) return *id;
   return fail(Code::kInvalidInput, std::string(flag) + " " + text + " is no id",
-              "an id looks like 0b3f9c1e-7d42-4c55-9e0a-5a4f6c1d2e3f");
+              "an id looks like 0b3f9c1e-7d42-4c55-9e0a-5a4f6c1d2e3f; tideline admin … list shows them");
 }
 
 Result<std::optional<std::int64_t>> checked_ttl(const AdminOptions& options) {

@@ -97,6 +97,7 @@ struct Arguments {
   Arguments() {
     app.require_subcommand(1);
     app.fallthrough(false);
+    app.set_version_flag("--version", "tideline " TIDELINE_VERSION, "Print the version");
     add_serve();
     add_admin();
     add_push();
@@ -297,6 +298,25 @@ struct Arguments {
   }
 };
 
+/// CLI11 says only that a subcommand is required. Where a word stands that is none, that word is named; where there is
+/// no word, the help of the command so far lists what may stand there.
+void report_missing_command(CLI::App& app, int argc, const char* const* argv) {
+  CLI::App* command = &app;
+  std::string path = "tideline";
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    const auto named = command->get_subcommands([&word](const CLI::App* each) { return each->get_name() == word; });
+    if (named.empty()) {
+      (void)report(
+          Error{Code::kInvalidInput, path + ": there is no command \"" + word + "\"", path + " --help lists them", {}});
+      return;
+    }
+    command = named.front();
+    path += " " + word;
+  }
+  std::fputs(command->help().c_str(), stderr);
+}
+
 }  // namespace
 
 Invocation read_arguments(int argc, const char* const* argv) {
@@ -305,6 +325,12 @@ Invocation read_arguments(int argc, const char* const* argv) {
     arguments.app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     // Help and --version are "errors" with code 0.
+    const bool no_command = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr &&
+                            std::string_view(error.what()).find("ubcommand") != std::string_view::npos;
+    if (no_command) {
+      report_missing_command(arguments.app, argc, argv);
+      return kUsage;
+    }
     return arguments.app.exit(error) == 0 ? kOk : kUsage;
   }
   if (arguments.serve_command->parsed()) {

@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include "base/ids.h"
 #include "base/json.h"
 #include "cli/config_file.h"
 #include "cli/options.h"
@@ -84,6 +85,12 @@ void print_summary(const Json& answer) {
 }
 
 Result<std::string> send(const PushOptions& options) {
+  if (!OrganizationId::parse(options.organization))
+    return fail(Code::kInvalidInput, "--org " + options.organization + " is no id",
+                "an id looks like 0b3f9c1e-7d42-4c55-9e0a-5a4f6c1d2e3f; tideline admin org list shows them");
+  if (options.server.find("://") == std::string::npos)
+    return fail(Code::kInvalidInput, "--server " + options.server + " is no URL",
+                "as in https://tideline.example.com or http://127.0.0.1:3001");
   if (!http::is_token_safe(options.server))
     return fail(Code::kInvalidInput, "a token is not sent to " + options.server, "use https, or http to this machine");
   http::ClientRequest request;
@@ -111,6 +118,8 @@ Result<std::string> send(const PushOptions& options) {
   if (response.status >= 400) {
     Error error = http::error_of(response);
     if (error.code == Code::kConflict && !options.force) error.hint += " (--force)";
+    if (error.code == Code::kPermissionDenied && error.hint.empty())
+      error.hint = "the token must be of this organization: of a member of it, or made there with the scope push";
     return fail(std::move(error));
   }
   return std::move(response.body);

@@ -29,6 +29,15 @@ bool wants_color() {
 
 int report(const Error& error) {
   std::fprintf(stderr, "tideline: %s\n", error.message.c_str());
+  // Who runs this program may see what the log would hold: "password authentication failed", not just "no connection".
+  std::string_view detail = error.detail;
+  while (!detail.empty()) {
+    const std::size_t end = std::min(detail.find('\n'), detail.size());
+    std::string_view line = detail.substr(0, end);
+    detail.remove_prefix(std::min(end + 1, detail.size()));
+    line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
+    if (!line.empty()) std::fprintf(stderr, "  %.*s\n", static_cast<int>(line.size()), line.data());
+  }
   if (!error.hint.empty()) std::fprintf(stderr, "  %s\n", error.hint.c_str());
   return kFailed;
 }

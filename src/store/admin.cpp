@@ -25,7 +25,8 @@ constexpr pg::Statement kCreateOrganization{
 constexpr pg::Statement kListOrganizations{
     nullptr,
     "select o.id, o.name, o.created_at,"
-    " (select count(*) from enterprise.user_organization_roles r where r.organization_id = o.id),"
+    " (select count(*) from enterprise.user_organization_roles r where r.organization_id = o.id"
+    "  and r.role <> 'service'),"
     " (select count(*) from enterprise.connections c where c.organization_id = o.id),"
     " coalesce((select h.version from metadata.heads h where h.organization_id = o.id), 0)"
     " from enterprise.organizations o order by lower(o.name)"};

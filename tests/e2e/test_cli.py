@@ -18,6 +18,7 @@ def settings(*arguments, **variables):
 
 def test_version():
     assert re.fullmatch(r"tideline \d+\.\d+\.\d+\n", harness.run("version").stdout)
+    assert harness.run("--version").stdout == harness.run("version").stdout
     assert re.fullmatch(r"\d+\.\d+\.\d+", json.loads(harness.run("version", "--json").stdout)["version"])
 
 
@@ -33,6 +34,27 @@ def test_wrong_arguments_are_exit_code_2(arguments):
     done = harness.run(*arguments, check=False)
     assert done.returncode == 2, done
     assert done.stderr and not done.stdout, done
+
+
+@pytest.mark.parametrize("arguments,words", [
+    (["nonsense"], 'no command "nonsense"'), (["admin", "org", "make"], 'tideline admin org: there is no command "make"'),
+    ([], "serve"), (["admin", "user"], "remove")])
+def test_a_command_that_is_not_there_is_named_and_a_missing_one_listed(arguments, words):
+    assert words in harness.run(*arguments, check=False).stderr
+
+
+def test_the_reason_of_the_database_is_told():
+    done = harness.run("admin", "org", "list", "--database-url", "postgresql://someone@127.0.0.1:1/none", check=False)
+    assert done.returncode == 1 and "refused" in done.stderr, done
+
+
+def test_push_says_what_is_no_id_and_no_url():
+    manifest = harness.ROOT / "examples/shop/target/manifest.json"
+    push = ["push", "--connection", "a/b", "--manifest", manifest]
+    done = harness.run(*push, "--org", "Acme", "--server", "http://127.0.0.1:1", check=False)
+    assert "--org Acme is no id" in done.stderr, done
+    done = harness.run(*push, "--org", "0b3f9c1e-7d42-4c55-9e0a-5a4f6c1d2e3f", "--server", "127.0.0.1:1", check=False)
+    assert "--server 127.0.0.1:1 is no URL" in done.stderr, done
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"], ["admin", "--help"], ["push", "--help"],
@@ -136,6 +158,7 @@ def test_admin_commands(server):
     assert [(t["id"], t["name"], sorted(t["scopes"]), t["revoked_at"]) for t in listed] == [
         (made["id"], "ci", ["push", "read"], None)]
     assert made["token"] not in json.dumps(listed)
+    assert [o["users"] for o in server.admin("org", "list")["organizations"] if o["id"] == organization] == [1], "people only"
     server.admin("api-token", "revoke", "--org", organization, "--id", made["id"])
     assert server.admin("api-token", "list", "--org", organization)["api_tokens"][0]["revoked_at"]
 
