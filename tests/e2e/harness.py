@@ -185,7 +185,7 @@ class Contract:
         self.resolver = jsonschema.RefResolver("", document)
         self.paths = []
         for path, item in document["paths"].items():
-            pattern = re.compile(re.sub(r"\\?\{[^}]*\\?\}", "[^/]*", re.escape(path).replace(r"\{", "{").replace(r"\}", "}")))
+            pattern = re.compile(re.sub(r"\\?\{[^}]*\\?\}", "[^/]+", re.escape(path).replace(r"\{", "{").replace(r"\}", "}")))
             self.paths.append((path.count("{"), pattern, path, item))
         self.paths.sort(key=lambda entry: entry[0])
         self.seen = set()
