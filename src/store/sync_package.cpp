@@ -57,14 +57,18 @@ constexpr pg::Statement kChangedObjectPlaces{
     TIDELINE_PLACES("objects", "3", " and r.changed_version > $5", " and t.row_version > $5")};
 #undef TIDELINE_PLACES
 
-// $1 organization, $2 connections or null, $3 base.
+// $1 organization, $2 connections or null, $3 base. The tombstone of a connection stays when one is registered under
+// its id again; that one is not gone. (Had the first held rows, the answer would be in full: see above.)
 constexpr pg::Statement kDeletions{
     "sync_deletions",
     "select t.kind, t.id from metadata.tombstones t"
     " where t.organization_id = $1 and ($2::uuid[] is null or t.connection_id = any ($2)) and t.row_version > $3"
-    "   and (t.kind = 1 or not exists ("
+    "   and case when t.kind = 1 then not exists ("
+    "     select from enterprise.connections c where c.organization_id = $1 and c.id = t.id)"
+    "   else not exists ("
     "     select from metadata.tombstones c"
-    "      where c.organization_id = $1 and c.kind = 1 and c.id = t.connection_id and t.row_version <= c.row_version))"
+    "      where c.organization_id = $1 and c.kind = 1 and c.id = t.connection_id and t.row_version <= c.row_version) "
+    "end"
     " order by t.kind, t.id"};
 
 // Rows by id, or by the object they hang on, in the order of the ids given. $1 organization, $2 ids.

@@ -357,6 +357,22 @@ TEST_F(SyncPackageTest, ConnectionThatCameBackUnderItsIdIsAnsweredInFull) {
   EXPECT_TRUE(page({.last_sync = got.head.timestamp}).head.incremental);
 }
 
+TEST_F(SyncPackageTest, ConnectionThatCameBackBeforeItHeldAnythingIsNotAmongTheDeleted) {
+  const auto id = ConnectionId::random();
+  make_connection(tenant(), "acme/shop", id);
+  const auto before = page();
+  must(run(store::delete_connection(*db_, tenant(), id, soon())));
+  EXPECT_EQ(page({.last_sync = before.head.timestamp}).deletions.of(Kind::kConnection).size(), 1u);
+  make_connection(tenant(), "acme/shop", id);
+  push(id, project(3));
+  const auto got = page({.last_sync = before.head.timestamp});
+  EXPECT_TRUE(got.deletions.of(Kind::kConnection).empty()) << "it is there";
+  SyncCopy copy;
+  apply(copy, {before});
+  apply(copy, {got});
+  expect_equal(copy);
+}
+
 TEST_F(SyncPackageTest, DocumentationComesWhenAsked) {
   const auto connection = make_connection();
   push(connection, project(3));
