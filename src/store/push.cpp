@@ -542,15 +542,26 @@ awaitable<Result<PushOutcome>> Push::write(TenantTransaction transaction, Locked
   co_return std::move(outcome);
 }
 
+/// As much of it as is kept, and as text that a database takes: it may quote an artifact.
+std::string storable(std::string text) {
+  if (text.size() > kMaxErrorBytes) {
+    std::size_t cut = kMaxErrorBytes;
+    while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xC0) == 0x80) --cut;
+    text.resize(cut);
+  }
+  std::replace(text.begin(), text.end(), '\0', ' ');
+  if (!is_valid_utf8(text)) {
+    std::replace_if(text.begin(), text.end(), [](unsigned char c) { return c >= 0x80; }, '?');
+  }
+  return text;
+}
+
 awaitable<Result<void>> note_refusal(Database& database, Tenant tenant, ConnectionRef target, std::string reason,
                                      Deadline deadline) {
   CO_TRY(auto transaction, co_await database.begin(tenant, TenantTransaction::Mode::kWrite, deadline));
   CO_TRY(const auto connection, co_await fetch_connection(transaction, std::move(target), deadline));
   if (!connection) co_return Result<void>();
-  if (reason.size() > kMaxErrorBytes) {
-    reason.resize(kMaxErrorBytes);
-    while (!reason.empty() && !is_valid_utf8(reason)) reason.pop_back();
-  }
+  reason = storable(std::move(reason));
   pg::Params params;
   params.add(tenant.organization).add(connection->record.id).add(reason);
   pg::Pipeline pipeline;

@@ -154,6 +154,22 @@ TEST_F(PushTest, AnOlderManifestIsRefusedUnlessForced) {
   EXPECT_FALSE(state_of(connection).last_error.has_value());
 }
 
+TEST_F(PushTest, ARefusalIsNotedWhateverItQuotes) {
+  const auto connection = make_connection();
+  const auto note = [&](std::string reason) {
+    (void)run([](store::Database& db, store::Tenant who, ConnectionId id, std::string text,
+                 Deadline deadline) -> store::awaitable<Result<void>> {
+      co_await store::note_refused_push(db, who, id, std::move(text), deadline);
+      co_return Result<void>();
+    }(*db_, tenant(), connection, std::move(reason), soon()));
+    return state_of(connection).last_error.value_or("(none)");
+  };
+  EXPECT_EQ(note(std::string("a\0b", 3)), "a b");
+  EXPECT_EQ(note("cut \xe6\xbc"), "cut ??");
+  std::string longest(998, 'x');
+  EXPECT_EQ(note(longest + "\u6f22\u5b57"), longest);
+}
+
 TEST_F(PushTest, AMemberOrAStrangerMayNotPush) {
   const auto connection = make_connection();
   for (const auto& who :
