@@ -34,8 +34,10 @@ constexpr std::size_t kMinBlockingThreads = 2;
 constexpr std::chrono::seconds kSlowRequest{1};
 // A session that works does so in milliseconds, a page in tens of them; the rest is a sign of a plan gone wrong.
 constexpr const char* kSessionSettings = "set statement_timeout = '60s'";
-// A push compares and writes a whole project in one transaction.
-constexpr const char* kDataSettings = "set statement_timeout = '15min'";
+// A push compares and writes a whole project in one transaction. But a process that hangs, or whose network went away,
+// must not hold an organization's head for hours; between two statements of a push lies a minute at most.
+constexpr const char* kDataSettings =
+    "set statement_timeout = '15min'; set idle_in_transaction_session_timeout = '5min'";
 
 http::AccessHook access_hook(Metrics& metrics) {
   return [&metrics](const http::AccessRecord& record) {
@@ -81,7 +83,11 @@ struct Application::Impl {
         background_work(asio::make_work_guard(background)),
         blocking(std::max(kMinBlockingThreads, options.threads)),
         background_thread([this] { background.run(); }),
-        pages(options.limits.page_cache_bytes) {}
+        pages(options.limits.page_cache_bytes),
+        membership([this](OrganizationId organization) {
+          pages.forget(organization);
+          listings.forget(organization);
+        }) {}
 
   ~Impl() {
     stop(std::chrono::milliseconds(0));
@@ -183,9 +189,9 @@ struct Application::Impl {
   std::thread background_thread;
 
   Metrics metrics;
-  Membership membership;
   PageCache pages;
   ListingCache listings;
+  Membership membership;
   std::unique_ptr<UploadSpace> uploads;
   std::unique_ptr<store::Database> rights_database;
   std::unique_ptr<store::Database> database;

@@ -7,8 +7,15 @@ namespace {
 
 using State = store::OrganizationState;
 
-// Versions of rights and rows only go up, so of two answers the one that is lower anywhere is the older.
-bool is_older(const State& a, const State& b) { return a.access_version < b.access_version || a.version < b.version; }
+// Versions of rights and rows only go up, and so does the activity while no version is made (a connection that goes
+// takes its part of the sum with it): of two answers the one that is lower anywhere is the older.
+bool is_older(const State& a, const State& b) {
+  return a.access_version < b.access_version || a.version < b.version ||
+         (a.version == b.version && a.activity < b.activity);
+}
+
+// One version has one stamp: with another it is of another history.
+bool is_of_another_history(const State& a, const State& b) { return a.version == b.version && a.stamp != b.stamp; }
 
 }  // namespace
 
@@ -41,7 +48,7 @@ void Membership::confirm(const State& state, Instant asked, Instant now) {
   Organization& known = place->second;
   if (is_new) {
     known.used = now;
-  } else if (is_older(state, known.state)) {
+  } else if (is_older(state, known.state) || is_of_another_history(state, known.state)) {
     // Answers overtake each other: one that was asked for before the newer one came says nothing new. But if it was
     // asked for afterwards, history itself went back, and what was remembered of the lost part is worth nothing.
     if (asked < known.arrived) {
@@ -50,6 +57,8 @@ void Membership::confirm(const State& state, Instant asked, Instant now) {
     }
     ++rewinds_;
     known.callers.clear();
+    // Before anyone is given the state that went back.
+    if (on_rewind_) on_rewind_(state.organization);
   } else if (state.access_version != known.state.access_version) {
     known.callers.clear();
   }

@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -45,6 +46,12 @@ struct Access {
 class Membership {
  public:
   using State = store::OrganizationState;
+  /// Called when an organization's history went back, before its new state is given to anyone: whatever is kept by
+  /// version is to be dropped. Must not call this object.
+  using OnRewind = std::function<void(OrganizationId)>;
+
+  Membership() = default;
+  explicit Membership(OnRewind on_rewind) : on_rewind_(std::move(on_rewind)) {}
 
   /// The state of the organization, if it is confirmed.
   std::optional<State> state(OrganizationId organization, Instant now);
@@ -73,7 +80,7 @@ class Membership {
   bool knows(OrganizationId organization) const;
   std::size_t size() const;
   /// How often a state went back to an earlier version: the database was restored, or fell over to a standby that had
-  /// not all of it. Whatever is kept by version must go when this changes.
+  /// not all of it.
   std::uint64_t rewinds() const;
 
  private:
@@ -91,6 +98,7 @@ class Membership {
 
   Organization* trusted(OrganizationId organization, Instant now);
 
+  const OnRewind on_rewind_;
   mutable std::mutex mutex_;
   std::unordered_map<OrganizationId, Organization> organizations_;
   std::uint64_t rewinds_ = 0;

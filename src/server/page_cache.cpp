@@ -16,6 +16,8 @@ namespace {
 
 // What an entry costs beside its texts: nodes, control blocks, strings.
 constexpr std::size_t kEntryBytes = 400;
+// Whose newest version is remembered without a page of it: some 100 bytes each.
+constexpr std::size_t kMaxOrganizations = 16'384;
 
 struct KeyHash {
   std::size_t operator()(const PageKey& key) const noexcept {
@@ -38,12 +40,14 @@ struct PageCache::Impl {
     std::size_t bytes = 0;
   };
   using Entries = std::list<Entry>;  // most recently used first
-  /// Pages of one version alone: the newest seen. A page of an older one is neither kept nor given out.
+  /// Pages of one version alone: the newest seen. A page of an older one is neither kept nor given out, even when all
+  /// of the newest have been driven out: who has one page of it must not get the next of an older one.
   struct Organization {
     Version newest;
     std::unordered_map<std::string, Entries::iterator> pages;
   };
   struct Flight {
+    std::uint64_t rewinds = 0;  // at its begin
     std::vector<std::shared_ptr<pg::Gate>> waiters;
     std::optional<Result<Page>> outcome;  // none when it was given up
   };
@@ -64,31 +68,35 @@ struct PageCache::Impl {
     --stats.pages;
     const auto organization = organizations.find(entry->organization);
     organization->second.pages.erase(entry->query);
-    if (organization->second.pages.empty()) organizations.erase(organization);
     entries.erase(entry);
+  }
+
+  void drop_pages(const Organization& organization) {
+    std::vector<Entries::iterator> old;
+    for (const auto& [query, entry] : organization.pages) old.push_back(entry);
+    for (const auto entry : old) erase(entry);
   }
 
   void put(const PageKey& key, const Page& page) {
     const std::size_t bytes = page.body->size() + 2 * key.query.size() + page.etag.size() + kEntryBytes;
+    if (organizations.size() >= kMaxOrganizations && !organizations.contains(key.organization)) {
+      std::erase_if(organizations, [](const auto& entry) { return entry.second.pages.empty(); });
+    }
+    Organization& organization = organizations[key.organization];
+    if (page.version < organization.newest) return;
+    if (page.version > organization.newest) {
+      drop_pages(organization);
+      organization.newest = page.version;
+    } else if (const auto same = organization.pages.find(key.query); same != organization.pages.end()) {
+      erase(same->second);
+    }
     // One page that takes half of the room is worth less than the many it would drive out.
     if (bytes > max_bytes / 2) return;
-    if (const auto known = organizations.find(key.organization); known != organizations.end()) {
-      if (page.version < known->second.newest) return;
-      if (page.version > known->second.newest) {
-        std::vector<Entries::iterator> old;
-        for (const auto& [query, entry] : known->second.pages) old.push_back(entry);
-        for (const auto entry : old) erase(entry);
-      } else if (const auto same = known->second.pages.find(key.query); same != known->second.pages.end()) {
-        erase(same->second);
-      }
-    }
     while (stats.bytes + bytes > max_bytes && !entries.empty()) {
       erase(std::prev(entries.end()));
       ++stats.evictions;
     }
     entries.push_front({key.organization, key.query, page, bytes});
-    auto& organization = organizations[key.organization];
-    organization.newest = page.version;
     organization.pages[key.query] = entries.begin();
     stats.bytes += bytes;
     ++stats.pages;
@@ -99,10 +107,11 @@ struct PageCache::Impl {
     std::vector<std::shared_ptr<pg::Gate>> waiters;
     {
       const std::lock_guard lock(mutex);
-      if (outcome && *outcome) put(key, **outcome);
+      if (outcome && *outcome && flight->rewinds == rewinds) put(key, **outcome);
       flight->outcome = std::move(outcome);
       waiters.swap(flight->waiters);
-      flights.erase(key);
+      // After `forget` there may be another in its place.
+      if (const auto found = flights.find(key); found != flights.end() && found->second == flight) flights.erase(found);
     }
     for (const auto& waiter : waiters) waiter->open();
   }
@@ -112,6 +121,7 @@ struct PageCache::Impl {
   Entries entries;
   std::unordered_map<OrganizationId, Organization> organizations;
   std::unordered_map<PageKey, std::shared_ptr<Flight>, KeyHash> flights;
+  std::uint64_t rewinds = 0;
   PageCacheStats stats;
 };
 
@@ -167,6 +177,7 @@ awaitable<Result<Page>> PageCache::get(PageKey key, Load load, Deadline deadline
         ++impl->stats.joined;
       } else {
         under_way = std::make_shared<Impl::Flight>();
+        under_way->rewinds = impl->rewinds;
         ++impl->stats.misses;
       }
       flight = under_way;
@@ -184,6 +195,16 @@ awaitable<Result<Page>> PageCache::get(PageKey key, Load load, Deadline deadline
     if (outcome && (*outcome || is_shared(outcome->error()))) co_return *outcome;
     if (is_past(deadline)) co_return fail(Code::kDeadline, "The answer was not ready in time", "Try again.");
   }
+}
+
+void PageCache::forget(OrganizationId organization) {
+  const std::lock_guard lock(impl_->mutex);
+  ++impl_->rewinds;
+  std::erase_if(impl_->flights, [&](const auto& flight) { return flight.first.organization == organization; });
+  const auto found = impl_->organizations.find(organization);
+  if (found == impl_->organizations.end()) return;
+  impl_->drop_pages(found->second);
+  impl_->organizations.erase(found);
 }
 
 PageCacheStats PageCache::stats() const {

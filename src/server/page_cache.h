@@ -70,6 +70,10 @@ class PageCache {
   /// shared: one of those who wait tries itself. Errors: those of `load`; kDeadline.
   awaitable<Result<Page>> get(PageKey key, Load load, Deadline deadline);
 
+  /// The organization's history went back (a restore, a standby that had not all of it): its pages go, and what is
+  /// being loaded of it is given to those who wait, but not kept.
+  void forget(OrganizationId organization);
+
   PageCacheStats stats() const;
 
  private:

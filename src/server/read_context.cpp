@@ -19,4 +19,9 @@ void ListingCache::put(OrganizationId organization, std::shared_ptr<const store:
   listings_[organization] = std::move(listing);
 }
 
+void ListingCache::forget(OrganizationId organization) {
+  const std::lock_guard lock(mutex_);
+  listings_.erase(organization);
+}
+
 }  // namespace tideline::server

@@ -22,6 +22,8 @@ class ListingCache {
   /// Null unless it is of exactly this state.
   std::shared_ptr<const store::ConnectionListing> find(const store::OrganizationState& state) const;
   void put(OrganizationId organization, std::shared_ptr<const store::ConnectionListing> listing);
+  /// The organization's history went back.
+  void forget(OrganizationId organization);
 
  private:
   mutable std::mutex mutex_;

@@ -96,6 +96,34 @@ TEST(Membership, HistoryThatWentBackIsTakenAsItIs) {
   EXPECT_EQ(membership.rewinds(), 1U);
 }
 
+TEST(Membership, AnOvertakenAnswerDoesNotBringBackAnOldRunningState) {
+  Membership membership;
+  auto before = state(1, 5), after = state(1, 5);
+  before.activity = 1;
+  after.activity = 2;
+  membership.confirm(before, at(0), at(1));
+  membership.confirm(after, at(20), at(40));
+  membership.confirm(before, at(10), at(50));
+  EXPECT_EQ(membership.state(kOrganization, at(51))->activity, 2);
+  EXPECT_EQ(membership.rewinds(), 0U);
+}
+
+TEST(Membership, WhatIsKeptByVersionIsDroppedWhenHistoryWentBack) {
+  std::vector<OrganizationId> dropped;
+  Membership membership([&](OrganizationId organization) { dropped.push_back(organization); });
+  membership.confirm(state(3, 9), at(0), at(10));
+  membership.confirm(state(3, 10), at(11), at(12));
+  EXPECT_TRUE(dropped.empty());
+  membership.confirm(state(3, 7), at(20), at(30));
+  EXPECT_EQ(dropped.size(), 1U);
+  // Went back and came as far again, between two questions.
+  auto another = state(3, 7);
+  another.stamp.micros = 1;
+  membership.confirm(another, at(40), at(50));
+  EXPECT_EQ(dropped.size(), 2U);
+  EXPECT_EQ(membership.state(kOrganization, at(51))->stamp.micros, 1);
+}
+
 TEST(Membership, WatchesWhatIsUsedAndForgetsTheRest) {
   Membership membership;
   membership.confirm(state(1, 1), at(0), at(0));

@@ -102,6 +102,40 @@ TEST(PageCache, NewerSnapshotReplacesTheOlderPagesOfItsOrganizationAlone) {
   EXPECT_FALSE(cache.find(key(2, "z")));
 }
 
+TEST(PageCache, HistoryThatWentBackTakesItsPagesAlong) {
+  PageCache cache(1 << 20);
+  Source source;
+  source.outcome = page("lost", 9);
+  ASSERT_TRUE(run(cache.get(key(9, "a"), source.loader(), within(seconds(5)))));
+  // While this one loads, history goes back: it is given to who asked, and not kept.
+  boost::asio::io_context io;
+  const auto late = pg::run(io, [](PageCache* all, Source* from) -> awaitable<Result<Page>> {
+    co_return co_await all->get(
+        key(9, "b"),
+        [all, from]() -> awaitable<Result<Page>> {
+          all->forget(organization(1));
+          return Source::load(from);
+        },
+        within(seconds(5)));
+  }(&cache, &source));
+  ASSERT_TRUE(late);
+  EXPECT_EQ(cache.stats().pages, 0u);
+  EXPECT_FALSE(cache.find(key(7, "a")));
+  source.outcome = page("new", 7);
+  ASSERT_TRUE(run(cache.get(key(7, "a"), source.loader(), within(seconds(5)))));
+  EXPECT_EQ(*cache.find(key(7, "a"))->body, "new");
+}
+
+TEST(PageCache, NextPageIsNeverOlderThanOneThatWasTooLargeToKeep) {
+  constexpr std::size_t kBound = 20'000;
+  PageCache cache(kBound);
+  Source source;
+  ASSERT_TRUE(run(cache.get(key(1, "second"), source.loader(), within(seconds(5)))));
+  source.outcome = page(std::string(kBound, 'x'), 2);
+  ASSERT_TRUE(run(cache.get(key(1, "first"), source.loader(), within(seconds(5)))));
+  EXPECT_FALSE(cache.find(key(1, "second")));
+}
+
 TEST(PageCache, BoundIsKeptAndTheLeastRecentlyUsedGoes) {
   constexpr std::size_t kBound = 20'000;
   PageCache cache(kBound);
