@@ -17,7 +17,12 @@ http::Response answer(const Exchange& exchange, const Result<Page>& page) {
 http::awaitable<http::Response> get_sync_package(Exchange& exchange) {
   auto request = decode_sync_package(exchange.query);
   if (!request) co_return field_errors_answer(exchange.request, std::move(request.error()));
-  const ReadRequest read = exchange.read();
+  ReadRequest read = exchange.read();
+  if (may_have_seen_newer(*request, read.state)) {
+    auto state = co_await ask_state(exchange.services, read.tenant.organization);
+    if (!state) co_return error_answer(exchange.request, state.error());
+    read.state = *state;
+  }
   if (const auto page = cached_sync_package(exchange.services.reads, read, *request))
     co_return page_answer(exchange.request, *page);
   const auto page = co_await sync_package(exchange.services.reads, read, std::move(*request));

@@ -171,12 +171,21 @@ http::awaitable<http::Response> Service::handle(http::Request& request) {
   co_return co_await answer_member(exchange);
 }
 
-http::awaitable<void> refresh(Services& services, OrganizationId organization) {
+http::awaitable<Result<store::OrganizationState>> ask_state(Services& services, OrganizationId organization) {
   const Instant asked = std::chrono::steady_clock::now();
   std::vector<OrganizationId> one;
   one.push_back(organization);
   auto states = co_await services.rights_database.watch(std::move(one), asked + kRefreshDeadline);
-  if (states && !states->empty()) services.membership.confirm(states->front(), asked, std::chrono::steady_clock::now());
+  if (!states) {
+    co_return fail(Code::kUnavailable, "the database cannot be asked just now", "try again", describe(states.error()));
+  }
+  if (states->empty()) co_return fail(Code::kPermissionDenied, std::string(kAccessDenied));
+  services.membership.confirm(states->front(), asked, std::chrono::steady_clock::now());
+  co_return states->front();
+}
+
+http::awaitable<void> refresh(Services& services, OrganizationId organization) {
+  (void)co_await ask_state(services, organization);
 }
 
 }  // namespace tideline::server

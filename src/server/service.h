@@ -65,6 +65,10 @@ class Service {
   Router router_;
 };
 
+/// Asks the primary: what it says is not older than anything that was answered before, by whichever process.
+/// kUnavailable; kPermissionDenied when there is no such organization (any more).
+http::awaitable<Result<store::OrganizationState>> ask_state(Services& services, OrganizationId organization);
+
 /// After a write: asks the primary for the organization's state, so that what this process answers next is not older
 /// than what it has just acknowledged.
 http::awaitable<void> refresh(Services& services, OrganizationId organization);

@@ -173,6 +173,12 @@ awaitable<Result<Page>> load(ReadContext& context, ReadRequest read, SyncPackage
 
 }  // namespace
 
+bool may_have_seen_newer(const SyncPackageRequest& request, const store::OrganizationState& state) {
+  if (request.last_sync && *request.last_sync > state.stamp) return true;
+  if (request.as_of) return *request.as_of > state.stamp;
+  return request.offset > 0;
+}
+
 std::optional<Page> cached_sync_package(ReadContext& context, const ReadRequest& read,
                                         const SyncPackageRequest& request) {
   return context.pages.find(key_of(read, request));
