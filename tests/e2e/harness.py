@@ -21,6 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get("TIDELINE_PROGRAM", str(ROOT / "build" / "tideline"))
 SOAK = bool(os.environ.get("TIDELINE_SOAK"))
 DATA = os.environ.get("TIDELINE_TEST_DATA")
+SANITIZED = "san" in pathlib.Path(PROGRAM).parent.name
 # What a sanitizer or a busy machine may take longer; only ever used as "so long before a test gives up".
 PATIENCE = 120
 

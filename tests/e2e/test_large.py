@@ -1,0 +1,95 @@
+"""A manifest far larger than the memory it may cost."""
+import json
+import pathlib
+import threading
+
+import pytest
+
+import harness
+import projects
+
+MEGABYTE = 1_000_000
+SIZE = (500 if harness.SOAK else 40) * MEGABYTE
+ANONYMOUS = 256 * 1024 * 1024
+
+
+def multiplied(path, size):
+    """A real project (or a made one), its nodes again and again under other package names, until the file is `size`."""
+    real = pathlib.Path(harness.DATA or "/nonexistent", "dbt", "fivetran_netsuite", "manifest.json")
+    base = json.loads(real.read_text()) if real.exists() else projects.manifest(models=300)
+    packages = sorted({unique_id.split(".")[1] for unique_id in base["nodes"]})
+    nodes = [(unique_id, json.dumps(node)) for unique_id, node in base["nodes"].items()]
+    sources = [(unique_id, json.dumps(node)) for unique_id, node in base["sources"].items()]
+    with open(path, "w", encoding="utf-8") as out:
+        out.write('{"metadata":' + json.dumps(base["metadata"]))
+        copies = 0
+        for section, entries in (("nodes", nodes), ("sources", sources)):
+            out.write(f',"{section}":{{')
+            copy = 0
+            while (section == "nodes" and out.tell() < size) or (section == "sources" and copy < copies):
+                for number, (unique_id, text) in enumerate(entries):
+                    for package in packages:
+                        text = text.replace(f".{package}.", f".{package}_{copy}.")
+                        unique_id = unique_id.replace(f".{package}.", f".{package}_{copy}.")
+                    out.write(("," if copy or number else "") + json.dumps(unique_id) + ":" + text)
+                copy += 1
+            copies = copy
+            out.write("}")
+        out.write(',"macros":{},"exposures":{},"docs":{},"disabled":{},"parent_map":{},"child_map":{},"selectors":{}}')
+    return copies * (len(nodes) + len(sources))
+
+
+class Watch(threading.Thread):
+    """The most anonymous memory a process had, looked at all the time."""
+
+    def __init__(self, pid):
+        super().__init__(daemon=True)
+        self.status = pathlib.Path(f"/proc/{pid}/status")
+        self.most = 0
+        self.ending = threading.Event()
+
+    def run(self):
+        while not self.ending.wait(0.02):
+            for line in self.status.read_text().splitlines():
+                if line.startswith("RssAnon:"):
+                    self.most = max(self.most, int(line.split()[1]) * 1024)
+
+    def stop(self):
+        self.ending.set()
+        self.join()
+        return self.most
+
+
+def test_large_manifest_in_little_memory(server, admin, home):
+    path = home / "manifest.json"
+    objects = multiplied(path, SIZE)
+    arguments = ["push", "--server", f"http://127.0.0.1:{server.port}", "--org", admin.organization, "--connection",
+                 "acme/large", "--manifest", path, "--json"]
+    for turn in ("first", "again"):
+        watch = Watch(server.process.pid)
+        watch.start()
+        done = harness.subprocess.run([harness.PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=1800,
+                                      env=harness.environment(TIDELINE_TOKEN=admin.token))
+        most = watch.stop()
+        assert done.returncode == 0, done.stderr
+        answer = json.loads(done.stdout)
+        print(f"{turn}: {path.stat().st_size / MEGABYTE:.0f} MB, {objects} objects, {most / 2**20:.0f} MiB of anonymous memory")
+        if turn == "first":
+            assert answer["changed"]["objects"]["added"] == objects
+        else:
+            assert answer["changed"] == {}
+        # Sanitizers keep what is freed and shadow what is not.
+        if not harness.SANITIZED:
+            assert most <= ANONYMOUS, f"{most} bytes"
+    assert admin.unchecked().package(limit=1)["sync_metadata"]["object_count"] == 1
+
+
+@pytest.mark.skipif(harness.SANITIZED, reason="a sanitizer's memory is its own")
+def test_reading_it_all_takes_little_memory(server, admin):
+    client = admin.unchecked()
+    watch = Watch(server.process.pid)
+    watch.start()
+    count = sum(page["sync_metadata"]["object_count"] for page in client.pages(5000))
+    most = watch.stop()
+    print(f"{count} objects in pages of 5000: {most / 2**20:.0f} MiB of anonymous memory")
+    assert most <= ANONYMOUS
