@@ -125,6 +125,13 @@ Error Connection::broken() {
   return error;
 }
 
+// A FATAL error is the session's last word: the connection is lost even while its socket still looks open.
+Error Connection::failure_of(const pg_result* result) {
+  const char* severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+  if (severity && (std::string_view(severity) == "FATAL" || std::string_view(severity) == "PANIC")) farewell_ = true;
+  return error_of(result);
+}
+
 bool Connection::in_transaction() const {
   const auto status = PQtransactionStatus(connection_);
   return status == PQTRANS_INTRANS || status == PQTRANS_INERROR;
@@ -138,7 +145,7 @@ int Connection::backend_pid() const { return PQbackendPID(connection_); }
 int Connection::server_version() const { return PQserverVersion(connection_); }
 
 bool Connection::is_healthy() {
-  if (broken_ || PQstatus(connection_) != CONNECTION_OK) return false;
+  if (broken_ || farewell_ || PQstatus(connection_) != CONNECTION_OK) return false;
   if (awaiting_sync_ || in_script_) return true;
   // Nothing is asked, so what can be read is a notification, a changed setting, or the end: a farewell, a closed
   // socket.
@@ -185,7 +192,7 @@ Connection::Progress Connection::advance(pg_result*& result) {
 // ---- pipelines: sending ----
 
 Result<void> Connection::check_ready() const {
-  if (broken_) return fail(Code::kUnavailable, "the connection to the database broke", "try again");
+  if (broken_ || farewell_) return fail(Code::kUnavailable, "the connection to the database broke", "try again");
   if (awaiting_sync_ || in_script_)
     return fail(Code::kInternal, "the database connection is busy", {}, "a call was given up before its end");
   return {};
@@ -291,7 +298,7 @@ void Connection::take(pg_result* raw, Answers* answers) {
     broken_ = true;
   } else if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK && status != PGRES_SINGLE_TUPLE &&
              status != PGRES_EMPTY_QUERY) {
-    error = error_of(raw);
+    error = failure_of(raw);
     // The tables of a prepared statement have changed (a migration), or it is gone: it is prepared anew next time.
     const auto state = sqlstate_of(*error);
     if (expected.variant && expected.kind != Expected::Kind::kPrepare && (state == "0A000" || state == "26000")) {
@@ -488,7 +495,7 @@ awaitable<Result<void>> Connection::finish_script(Deadline deadline) {
         PQputCopyEnd(connection_, "nothing is sent here");
         break;
       case PGRES_FATAL_ERROR:
-        if (!first_error_) first_error_ = error_of(raw);
+        if (!first_error_) first_error_ = failure_of(raw);
         break;
       default:
         break;
@@ -543,7 +550,7 @@ awaitable<Result<std::optional<CopyStream::Message>>> CopyStream::next(Deadline 
     } else if (status == PGRES_COPY_IN) {
       PQputCopyEnd(c.connection_, "nothing is sent here");
     } else if (status == PGRES_FATAL_ERROR && !c.first_error_) {
-      c.first_error_ = error_of(raw);
+      c.first_error_ = c.failure_of(raw);
     }
   }
   co_return std::nullopt;
@@ -595,7 +602,7 @@ awaitable<Result<void>> Connection::cancel_and_wait(Deadline deadline) {
 }
 
 awaitable<Result<void>> Connection::recover(Deadline deadline) {
-  if (broken_) co_return fail(broken());
+  if (broken_ || farewell_) co_return fail(broken());
   Result<void> status;
   if (awaiting_sync_ || in_script_) {
     status = co_await cancel_and_wait(deadline);

@@ -226,6 +226,7 @@ class Connection {
   Result<void> end_script();
   awaitable<Result<void>> finish_script(Deadline deadline);
   awaitable<Result<void>> cancel_and_wait(Deadline deadline);
+  Error failure_of(const pg_result* result);
   Error broken();
 
   boost::asio::any_io_executor executor_;

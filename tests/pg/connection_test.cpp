@@ -432,6 +432,15 @@ TEST_F(ConnectionTest, AKilledSessionIsUnavailableAndNotHealthy) {
   EXPECT_FALSE(run(c().recover(soon())));
 }
 
+// The answer comes before the socket closes; a pool that believed the socket would hand out a dead session.
+TEST_F(ConnectionTest, AFatalErrorEndsTheConnectionAtOnce) {
+  for (int i = 0; i < 20; ++i) {
+    auto dying = connect();
+    EXPECT_FALSE(run(dying->exec({nullptr, "select pg_terminate_backend(pg_backend_pid())"}, soon())));
+    ASSERT_FALSE(dying->is_healthy()) << i;
+  }
+}
+
 TEST_F(ConnectionTest, WrongAddressAndRoleAreToldApartFromTime) {
   const auto nowhere = run(Connection::connect(io.get_executor(), "host=/nonexistent user=x", soon()));
   ASSERT_FALSE(nowhere);

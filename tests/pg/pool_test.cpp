@@ -152,7 +152,7 @@ TEST_F(PoolTest, BrokenConnectionsAreReplacedWithoutFailingARequest) {
   open(2);
   {
     const Lease a = lease(), b = lease();
-    await(a->exec({nullptr, "select pg_terminate_backend($1::int4)"},
+    await(a->exec({nullptr, "select pg_terminate_backend($1::int4, 5000)"},
                   std::move(Params().add(std::int32_t{b->backend_pid()})), soon()));
     await(a->exec({nullptr, "select pg_terminate_backend(pg_backend_pid())"}, soon()));
   }
