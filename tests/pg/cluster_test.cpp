@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -103,6 +104,7 @@ class Supervising {
 TEST(ClusterHelper, DISABLED_Supervise) {
   const char* directory = std::getenv(kDirectoryVariable);
   if (!directory) GTEST_SKIP() << "runs inside other tests";
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);  // a test that is killed leaves nobody behind
   sigset_t term;
   ::sigemptyset(&term);
   ::sigaddset(&term, SIGTERM);
