@@ -4,6 +4,8 @@
 #include <functional>
 #include <unordered_map>
 
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
 #include "base/json.h"
 #include "base/text.h"
 #include "store/blocking.h"
@@ -80,6 +82,7 @@ struct Basis {
 
 /// What differs from it.
 struct Comparison {
+  bool all_new = false;  // the connection holds nothing: every object is in `objects`, and none was read yet
   std::vector<FileRecord> files;
   std::vector<std::size_t> objects;  // indexes: something of these is new or different
   std::int64_t counted_objects = 0;
@@ -221,6 +224,8 @@ class Push {
   awaitable<Result<void>> walk(const Basis& basis, const std::vector<std::size_t>& order, TenantTransaction* locked,
                                std::function<bool()> full, Visit visit,
                                std::function<awaitable<Result<void>>()> after_portion);
+  awaitable<Result<void>> visit_waiting(const Basis& basis, const std::vector<std::size_t>& waiting,
+                                        TenantTransaction* locked, const Visit& visit);
   awaitable<Result<bool>> still_so(TenantTransaction& transaction, const Basis& basis);
   awaitable<Result<PushOutcome>> write(TenantTransaction transaction, LockedHead head, Basis basis,
                                        Comparison comparison);
@@ -322,31 +327,50 @@ awaitable<Result<HeldById>> Push::fetch_held(TenantTransaction& transaction, con
 }
 
 /// Visits the objects of `order` on a blocking thread, portion by portion. What the database holds is asked for in
-/// `locked`, or in snapshots of its own.
+/// `locked`, or in snapshots of its own. `after_portion` runs while the next one is read: what it takes from the
+/// visitor it must take before it first waits.
 awaitable<Result<void>> Push::walk(const Basis& basis, const std::vector<std::size_t>& order, TenantTransaction* locked,
                                    std::function<bool()> full, Visit visit,
                                    std::function<awaitable<Result<void>>()> after_portion) {
-  for (std::size_t at = 0; at < order.size();) {
+  using namespace boost::asio::experimental::awaitable_operators;
+  std::size_t at = 0;
+  const auto read_next = [&] {
+    return run_blocking(
+        blocking_, [&] { return read_portion(source_, basis.id, basis.of(Kind::kObject), order, at, full, visit); });
+  };
+  CO_TRY(auto portion, co_await read_next());
+  while (true) {
     CO_TRY_VOID(check_deadline());
-    CO_TRY(const auto portion, co_await run_blocking(blocking_, [&] {
-             return read_portion(source_, basis.id, basis.of(Kind::kObject), order, at, full, visit);
-           }));
+    if (!portion.waiting.empty()) CO_TRY_VOID(co_await visit_waiting(basis, portion.waiting, locked, visit));
     at = portion.next;
-    if (!portion.waiting.empty()) {
-      HeldById held;
-      if (locked) {
-        CO_TRY(held, co_await fetch_held(*locked, basis.id, portion.waiting));
-      } else {
-        CO_TRY(auto snapshot, co_await database_.begin(request_.tenant, TenantTransaction::Mode::kSnapshot, deadline_));
-        CO_TRY(held, co_await fetch_held(snapshot, basis.id, portion.waiting));
-        CO_TRY_VOID(co_await snapshot.commit(deadline_));
-      }
-      CO_TRY_VOID(co_await run_blocking(blocking_,
-                                        [&] { return read_waiting(source_, basis.id, portion.waiting, held, visit); }));
+    const bool is_last = at == order.size();
+    if (!after_portion) {
+      if (is_last) break;
+      CO_TRY(portion, co_await read_next());
+      continue;
     }
-    if (after_portion) CO_TRY_VOID(co_await after_portion());
+    if (is_last) {
+      CO_TRY_VOID(co_await after_portion());
+      break;
+    }
+    auto [written, next] = co_await (after_portion() && read_next());
+    CO_TRY_VOID(std::move(written));
+    CO_TRY(portion, std::move(next));
   }
   co_return Result<void>();
+}
+
+awaitable<Result<void>> Push::visit_waiting(const Basis& basis, const std::vector<std::size_t>& waiting,
+                                            TenantTransaction* locked, const Visit& visit) {
+  HeldById held;
+  if (locked) {
+    CO_TRY(held, co_await fetch_held(*locked, basis.id, waiting));
+  } else {
+    CO_TRY(auto snapshot, co_await database_.begin(request_.tenant, TenantTransaction::Mode::kSnapshot, deadline_));
+    CO_TRY(held, co_await fetch_held(snapshot, basis.id, waiting));
+    CO_TRY_VOID(co_await snapshot.commit(deadline_));
+  }
+  co_return co_await run_blocking(blocking_, [&] { return read_waiting(source_, basis.id, waiting, held, visit); });
 }
 
 awaitable<Result<Comparison>> Push::compare(Basis& basis, TenantTransaction* locked) {
@@ -361,6 +385,12 @@ awaitable<Result<Comparison>> Push::compare(Basis& basis, TenantTransaction* loc
 
   std::vector<std::size_t> all(source_.size());
   for (std::size_t i = 0; i < all.size(); ++i) all[i] = i;
+  comparison.all_new =
+      std::all_of(basis.known.begin(), basis.known.end(), [](const KnownRows& known) { return known.size() == 0; });
+  if (comparison.all_new) {
+    comparison.objects = std::move(all);
+    co_return std::move(comparison);
+  }
   // Not for memory, which this walk does not fill: so that the deadline is looked at.
   std::size_t seen_in_portion = 0;
   const auto see_all = [&basis](auto kind, const auto& records) {
@@ -444,13 +474,18 @@ awaitable<Result<void>> Push::write_rows(TenantTransaction& transaction, const W
                                          const Basis& basis, Comparison& comparison, PushOutcome& outcome,
                                          Digest& digest) {
   Collector collector(basis, outcome, digest);
+  // While a batch is on its way the next one is collected, on another thread: it counts every kind but documentation,
+  // which the batch alone counts.
   const auto flush = [&] { return flush_batch(transaction, context, collector.take(), outcome, digest); };
   for (const auto& file : comparison.files) {
     collector.add(file);
     if (collector.full()) CO_TRY_VOID(co_await flush());
   }
   comparison.files = {};
-  const Visit visit = [&](std::size_t, const ObjectRowSet& rows) { collector.add(rows); };
+  const Visit visit = [&](std::size_t, const ObjectRowSet& rows) {
+    collector.add(rows);
+    if (comparison.all_new && is_counted_object_type(rows.object.object_type)) ++comparison.counted_objects;
+  };
   CO_TRY_VOID(co_await walk(basis, comparison.objects, &transaction, [&] { return collector.full(); }, visit, flush));
   co_return collector.empty() ? Result<void>() : co_await flush();
 }

@@ -185,5 +185,49 @@ TEST_F(PushTest, AMemberOrAStrangerMayNotPush) {
   EXPECT_EQ(count("metadata.objects"), 0);
 }
 
+TEST_F(PushTest, ManyBatchesAreOnePush) {
+  // Several batches of writing, several fetches of what is held, several rounds of removing.
+  constexpr int kObjects = 2'600;
+  Project project;
+  for (int i = 0; i < kObjects; ++i) {
+    auto& object = project.objects["model.m" + std::to_string(i)];
+    object.file = "models/m" + std::to_string(i) + ".sql";
+    object.compiled = "select " + std::to_string(i) + std::string(500, ' ');
+    object.columns = {{"a", "int"}, {"b", "int"}, {"c", "int"}};
+    object.upstream = {"model.m" + std::to_string((i + 1) % kObjects)};
+    object.lineage = {"a", "b"};
+  }
+  const auto connection = make_connection();
+  const auto first = push(connection, project);
+  EXPECT_EQ(first.of(Kind::kFile).added, kObjects);
+  EXPECT_EQ(first.of(Kind::kObject).added, kObjects);
+  EXPECT_EQ(first.of(Kind::kColumn).added, 3 * kObjects);
+  EXPECT_EQ(first.of(Kind::kDependency).added, kObjects);
+  EXPECT_EQ(first.of(Kind::kColumnLineage).added, 2 * kObjects);
+  EXPECT_EQ(state_of(connection).object_count, kObjects);
+  expect_digest_holds(connection);
+
+  for (auto& [id, object] : project.objects) {
+    object.compiled.reset();
+    object.keeps_compiled = true;
+  }
+  EXPECT_FALSE(push(connection, project).made);
+  for (auto& [id, object] : project.objects) object.description = "changed";
+  const auto changed = push(connection, project);
+  EXPECT_EQ(changed.of(Kind::kObject).updated, kObjects);
+  EXPECT_FALSE(changed.of(Kind::kColumn).any());
+  EXPECT_EQ(count("metadata.objects where compiled_definition is null"), 0);
+  EXPECT_EQ(state_of(connection).object_count, kObjects);
+  expect_digest_holds(connection);
+
+  project.objects.erase(std::next(project.objects.begin(), 10), project.objects.end());
+  const auto removed = push(connection, project);
+  EXPECT_EQ(removed.of(Kind::kColumn).removed, 3 * (kObjects - 10));
+  EXPECT_EQ(count("metadata.objects"), 10);
+  EXPECT_EQ(count("metadata.tombstones"), 8 * (kObjects - 10));
+  EXPECT_EQ(state_of(connection).object_count, 10);
+  expect_digest_holds(connection);
+}
+
 }  // namespace
 }  // namespace tideline::test
