@@ -3,7 +3,9 @@
 
 JOBS ?= $(shell nproc)
 DEPS := scripts/install-dependencies
-CONFIGURE = test -f build/build.ninja || cmake --preset release --log-level=WARNING
+CONFIGURE = test -f build/build.ninja || cmake --preset release --log-level=WARNING >/dev/null
+# A terminal sees how far it is; a file gets only what went wrong.
+NINJA = ninja -C build -j$(JOBS) $(shell test -t 2 || echo --quiet)
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo test soak fuzz lint bench clean
@@ -21,7 +23,8 @@ help:
 build:
 	@$(DEPS) build
 	@$(CONFIGURE)
-	@ninja -C build -j$(JOBS) --quiet tideline
+	@test -x build/tideline || echo "Building build/tideline: some minutes the first time"
+	@$(NINJA) tideline
 
 demo: build
 	@MANIFEST='$(MANIFEST)' CATALOG='$(CATALOG)' scripts/demo
@@ -29,13 +32,14 @@ demo: build
 test:
 	@$(DEPS) build test
 	@$(CONFIGURE)
-	@ninja -C build -j$(JOBS)
+	@echo "Building the program and its tests: some ten minutes the first time"
+	@$(NINJA)
 	@ctest --test-dir build --output-on-failure -j$(JOBS)
 
 soak:
 	@$(DEPS) build test
 	@$(CONFIGURE)
-	@ninja -C build -j$(JOBS) --quiet
+	@$(NINJA)
 	@TIDELINE_SOAK=1 ctest --test-dir build --output-on-failure -L e2e --timeout 7200
 
 fuzz:
@@ -49,7 +53,7 @@ lint:
 bench:
 	@$(DEPS) build test bench
 	@$(CONFIGURE)
-	@ninja -C build -j$(JOBS) --quiet
+	@$(NINJA)
 	@scripts/bench
 
 clean:
