@@ -174,6 +174,7 @@ awaitable<Result<WriteOutcome>> register_connection(Database& database, Tenant t
   CO_TRY(spec.key, normalized(std::move(spec.key)));
   CO_TRY_VOID(check_name(spec.name));
   CO_TRY_VOID(check_url(spec.url));
+  CO_TRY(const auto turn, co_await database.turn(tenant.organization, deadline));
   CO_TRY(auto transaction, co_await database.begin(tenant, TenantTransaction::Mode::kWrite, deadline));
   CO_TRY(const auto head, co_await lock_head(transaction, deadline));
   CO_TRY(auto existing, co_await fetch_connection_exactly(transaction, spec.key, deadline));
@@ -219,6 +220,7 @@ awaitable<Result<WriteOutcome>> update_connection(Database& database, Tenant ten
   if (change.subdir) {
     CO_TRY(change.subdir, normalized_subdir(*change.subdir));
   }
+  CO_TRY(const auto turn, co_await database.turn(tenant.organization, deadline));
   CO_TRY(auto transaction, co_await database.begin(tenant, TenantTransaction::Mode::kWrite, deadline));
   CO_TRY(const auto head, co_await lock_head(transaction, deadline));
   CO_TRY(auto existing, co_await fetch_connection(transaction, ConnectionRef(id), deadline));
@@ -239,6 +241,7 @@ awaitable<Result<WriteOutcome>> update_connection(Database& database, Tenant ten
 
 awaitable<Result<WriteOutcome>> delete_connection(Database& database, Tenant tenant, ConnectionId id,
                                                   Deadline deadline) {
+  CO_TRY(const auto turn, co_await database.turn(tenant.organization, deadline));
   CO_TRY(auto transaction, co_await database.begin(tenant, TenantTransaction::Mode::kWrite, deadline));
   CO_TRY(const auto head, co_await lock_head(transaction, deadline));
   CO_TRY(const auto existing, co_await fetch_connection(transaction, ConnectionRef(id), deadline));

@@ -15,6 +15,7 @@
 #include "base/time.h"
 #include "pg/pool.h"
 #include "store/tenant.h"
+#include "store/write_turns.h"
 
 namespace tideline::store {
 
@@ -75,6 +76,12 @@ class Database {
   awaitable<Result<TenantTransaction>> begin(Tenant tenant, TenantTransaction::Mode mode, Deadline deadline,
                                              Consistency consistency = Consistency::kPrimary);
 
+  /// The turn to make a version of this organization: taken before the transaction that will lock its head, kept until
+  /// that has ended.
+  awaitable<Result<WriteTurns::Turn>> turn(OrganizationId organization, Deadline deadline) {
+    return turns_.wait(organization, deadline);
+  }
+
   // Without a tenant, always on the primary.
 
   /// The user behind a verified token; nullopt: unknown.
@@ -108,6 +115,7 @@ class Database {
 
   std::unique_ptr<pg::Pool> primary_;
   std::unique_ptr<pg::Pool> replica_;
+  WriteTurns turns_;
 };
 
 /// Channels of NOTIFY; the payload is the organization's id.

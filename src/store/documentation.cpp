@@ -141,6 +141,7 @@ awaitable<Result<void>> write(TenantTransaction& transaction, const LockedHead& 
 awaitable<Result<DocumentationOutcome>> put_documentation(Database& database, Tenant tenant,
                                                           std::vector<DocumentationItem> items, Deadline deadline) {
   CO_TRY(const auto wanted, resolve(items));
+  CO_TRY(const auto turn, co_await database.turn(tenant.organization, deadline));
   CO_TRY(auto transaction, co_await database.begin(tenant, TenantTransaction::Mode::kWrite, deadline));
   CO_TRY(const auto head, co_await lock_head(transaction, deadline));
   pg::Pipeline pipeline;

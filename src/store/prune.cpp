@@ -57,6 +57,7 @@ awaitable<Result<PruneOutcome>> prune_locked(TenantTransaction& transaction, con
 }
 
 awaitable<Result<PruneOutcome>> prune(Database& database, Tenant tenant, Retention retention, Deadline deadline) {
+  CO_TRY(const auto turn, co_await database.turn(tenant.organization, deadline));
   CO_TRY(auto transaction, co_await database.begin(tenant, TenantTransaction::Mode::kWrite, deadline));
   CO_TRY(const auto head, co_await lock_head(transaction, deadline));
   CO_TRY(const auto outcome, co_await prune_locked(transaction, head, retention, deadline));

@@ -449,11 +449,13 @@ awaitable<Result<PushOutcome>> Push::run() {
     CO_TRY_VOID(check_age(basis.connection));
     if (attempt == 0 && basis.connection) co_await mark_extracting(basis.id);
     CO_TRY(auto comparison, co_await compare(basis, nullptr));
+    CO_TRY(const auto turn, co_await database_.turn(request_.tenant.organization, deadline_));
     CO_TRY(auto transaction, co_await database_.begin(request_.tenant, TenantTransaction::Mode::kWrite, deadline_));
     CO_TRY(const auto head, co_await lock_head(transaction, deadline_));
     CO_TRY(const bool same, co_await still_so(transaction, basis));
     if (same) co_return co_await write(std::move(transaction), head, std::move(basis), std::move(comparison));
   }
+  CO_TRY(const auto turn, co_await database_.turn(request_.tenant.organization, deadline_));
   CO_TRY(auto transaction, co_await database_.begin(request_.tenant, TenantTransaction::Mode::kWrite, deadline_));
   CO_TRY(const auto head, co_await lock_head(transaction, deadline_));
   CO_TRY(auto basis, co_await load_basis(transaction));
