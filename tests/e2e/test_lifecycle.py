@@ -65,8 +65,9 @@ def test_start_stop_start(made, fresh):
     assert postgres_processes(server) == []
     server.start()
     print(f"first start {first:.2f} s, stop {stopped:.2f} s, second start {server.seconds_to_start:.2f} s")
-    # The promise is 10 s and 2 s; what is left is for sanitizers and a busy machine.
-    assert first < 30 and server.seconds_to_start < 10
+    # The promise, where nothing else keeps the machine busy.
+    if os.getloadavg()[0] <= os.cpu_count() and not harness.SANITIZED:
+        assert first < 10 and server.seconds_to_start < 2
     holds(client)
 
 
