@@ -42,7 +42,18 @@ class Pusher(threading.Thread):
 
 def held(client, connection):
     """Which push the server holds, from its rows alone; fails when they are of more than one."""
-    copy = client.full(connection_ids=connection, limit=7)
+    copies = []
+
+    def read():  # 503 is "try again": a slow machine may still be busy with what the crash left
+        try:
+            copies.append(client.full(connection_ids=connection, limit=7))
+        except AssertionError as refused:
+            if "503" not in str(refused):
+                raise
+        return copies
+
+    harness.wait_until(read)
+    copy = copies[0]
     models = [row for row in copy.rows["objects"].values() if row["object_type"] == "model"]
     pushes = {int(row["description"].split(" push ")[1].rstrip(".")) for row in models}
     assert len(pushes) <= 1, pushes
