@@ -2,7 +2,7 @@
 
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
-find_package(Boost 1.81 REQUIRED COMPONENTS url json)
+find_package(Boost 1.81 REQUIRED)
 find_package(PostgreSQL 15 REQUIRED)
 find_package(OpenSSL 3 REQUIRED)
 find_package(simdjson REQUIRED)
