@@ -35,6 +35,9 @@ inline constexpr std::size_t kMaxIds = 10'000;
 /// One PUT of documentation is one transaction; a generator with more sends several.
 inline constexpr std::size_t kMaxDocumentationItems = 10'000;
 inline constexpr std::size_t kMaxUniqueIdBytes = 2048;
+/// Of a request in JSON but documentation: ten thousand ids fit. Parsed on an I/O thread, so a few milliseconds at
+/// most.
+inline constexpr std::uint64_t kMaxJsonBytes = 1024 * 1024;
 /// Largest integer every JSON reader keeps exactly.
 inline constexpr std::int64_t kMaxSafeInteger = (std::int64_t{1} << 53) - 1;
 

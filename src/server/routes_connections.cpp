@@ -45,7 +45,7 @@ http::awaitable<http::Response> answer_written(Exchange& exchange, Result<store:
 }  // namespace
 
 http::awaitable<http::Response> put_connection(Exchange& exchange) {
-  auto body = co_await exchange.request.body.read_all();
+  auto body = co_await exchange.request.body.read_all(kMaxJsonBytes);
   if (!body) co_return error_answer(exchange.request, body.error());
   auto request = decode_register_connection(*body);
   if (!request) co_return field_errors_answer(exchange.request, std::move(request.error()));
@@ -62,7 +62,7 @@ http::awaitable<http::Response> put_connection(Exchange& exchange) {
 }
 
 http::awaitable<http::Response> update_connection(Exchange& exchange) {
-  auto body = co_await exchange.request.body.read_all();
+  auto body = co_await exchange.request.body.read_all(kMaxJsonBytes);
   if (!body) co_return error_answer(exchange.request, body.error());
   auto request = decode_update_connection(exchange.id, *body);
   if (!request) co_return field_errors_answer(exchange.request, std::move(request.error()));

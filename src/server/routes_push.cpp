@@ -21,8 +21,8 @@ namespace {
 // For extraction and writing once everything is here: a 500 MB manifest takes about a minute.
 constexpr std::chrono::minutes kPushDeadline{15};
 constexpr std::chrono::seconds kNoteDeadline{2};
-// One transaction of documentation; parsed it takes some five times as much memory.
-constexpr std::uint64_t kMaxDocumentationBytes = 32ULL * 1024 * 1024;
+// One transaction of documentation; parsed it takes some five times as much memory, so it counts as a push.
+constexpr std::uint64_t kMaxDocumentationBytes = 16ULL * 1024 * 1024;
 
 Result<store::ConnectionRef> only_one_named(const std::vector<store::ConnectionState>& connections,
                                             const PushTarget& target) {
@@ -198,6 +198,8 @@ http::awaitable<http::Response> put_artifacts_by_name(Exchange& exchange) {
 }
 
 http::awaitable<http::Response> put_documentation(Exchange& exchange) {
+  const auto slot = exchange.services.uploads.enter();
+  if (!slot) co_return busy(exchange.request);
   exchange.request.body.limit(kMaxDocumentationBytes);
   auto body = co_await exchange.request.body.read_all(kMaxDocumentationBytes);
   if (!body) co_return error_answer(exchange.request, body.error());

@@ -45,7 +45,7 @@ http::awaitable<http::Response> get_documentation(Exchange& exchange) {
 }
 
 http::awaitable<http::Response> post_match_workspace(Exchange& exchange) {
-  auto body = co_await exchange.request.body.read_all();
+  auto body = co_await exchange.request.body.read_all(kMaxJsonBytes);
   if (!body) co_return error_answer(exchange.request, body.error());
   auto request = decode_match_workspace(*body);
   if (!request) co_return field_errors_answer(exchange.request, std::move(request.error()));

@@ -13,7 +13,7 @@ http::Response answer(const Exchange& exchange, Result<std::string> json) {
 }  // namespace
 
 http::awaitable<http::Response> post_session(Exchange& exchange) {
-  auto body = co_await exchange.request.body.read_all();
+  auto body = co_await exchange.request.body.read_all(kMaxJsonBytes);
   if (!body) co_return error_answer(exchange.request, body.error());
   auto request = decode_register_session(*body);
   if (!request) co_return field_errors_answer(exchange.request, std::move(request.error()));
@@ -29,7 +29,7 @@ http::awaitable<http::Response> get_sessions(Exchange& exchange) {
 }
 
 http::awaitable<http::Response> patch_session(Exchange& exchange) {
-  auto body = co_await exchange.request.body.read_all();
+  auto body = co_await exchange.request.body.read_all(kMaxJsonBytes);
   if (!body) co_return error_answer(exchange.request, body.error());
   auto request = decode_update_session(exchange.id, *body);
   if (!request) co_return field_errors_answer(exchange.request, std::move(request.error()));
