@@ -113,6 +113,8 @@ std::size_t utf8_length(std::string_view text, std::size_t at) {
 }  // namespace
 
 Result<Json> Json::parse(std::string_view text, std::string_view what) {
+  // simdjson copies the text even where there is none, from no address.
+  if (text.empty()) return fail(Code::kInvalidInput, fmt::format("{} is not valid JSON: it is empty", what));
   simdjson::dom::parser parser;
   // Depth counts the root too; the limit keeps recursion in `convert` and in destructors bounded.
   if (const auto error = parser.allocate(std::max<std::size_t>(text.size(), 64), kMaxDepth); error)

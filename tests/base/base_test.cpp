@@ -67,6 +67,7 @@ TEST(Json, RefusesDuplicateKeysAndDepth) {
   EXPECT_FALSE(Json::parse(R"({"a":{"b":1,"b":2}})", "test"));
   EXPECT_FALSE(Json::parse(std::string(100, '[') + std::string(100, ']'), "test"));
   EXPECT_FALSE(Json::parse("{} x", "test"));
+  EXPECT_FALSE(Json::parse({}, "test"));
   EXPECT_FALSE(Json::parse("\"\xff\"", "test"));
 }
 
