@@ -12,6 +12,7 @@
 #include "cli/paths.h"
 #include "cli/terminal.h"
 #include "http/client.h"
+#include "http/query.h"
 
 namespace tideline::cli {
 namespace {
@@ -26,29 +27,13 @@ Result<std::string> token_for(const std::string& server) {
                   credentials_file().string());
 }
 
-std::string percent_encoded(std::string_view text) {
-  constexpr const char* kDigits = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (std::isalnum(byte) || std::string_view("-._~").find(c) != std::string_view::npos) {
-      out += c;
-    } else {
-      out += '%';
-      out += kDigits[byte >> 4];
-      out += kDigits[byte & 15];
-    }
-  }
-  return out;
-}
-
 std::string url_of(const PushOptions& options) {
   std::string base = options.server;
   while (base.ends_with('/')) base.pop_back();
-  std::string url = base + "/api/metadata-sync/organizations/" + percent_encoded(options.organization) +
-                    "/artifacts?full_name=" + percent_encoded(options.connection);
+  std::string url = base + "/api/metadata-sync/organizations/" + http::percent_encode(options.organization) +
+                    "/artifacts?full_name=" + http::percent_encode(options.connection);
   const auto add = [&url](const char* name, const std::string& value) {
-    if (!value.empty()) url += std::string("&") + name + "=" + percent_encoded(value);
+    if (!value.empty()) url += std::string("&") + name + "=" + http::percent_encode(value);
   };
   add("type", options.type);
   add("subdir", options.subdir);
