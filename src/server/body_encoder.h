@@ -6,8 +6,10 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/this_coro.hpp>
 
 #include "base/hash.h"
 #include "pg/gate.h"
@@ -63,5 +65,26 @@ class Lane {
   boost::asio::any_io_executor own_;
   std::shared_ptr<Job> job_;
 };
+
+/// A page of the chunks of `reader`: while the database sends one, the one before is added to `body`, on a worker; at
+/// the end `finish(*body)` makes the page, there too. `reader` lives until this is done; `finish` goes to the worker
+/// and keeps what it captured.
+template <class Reader, class Body, class Finish>
+awaitable<Result<Page>> encode_page(boost::asio::any_io_executor workers, Reader& reader, std::shared_ptr<Body> body,
+                                    Finish finish, Deadline deadline) {
+  // Shared with the workers: should this coroutine end early, what runs there ends on its own.
+  Lane lane(std::move(workers), co_await boost::asio::this_coro::executor);
+  for (;;) {
+    CO_TRY(auto rows, co_await reader.next(deadline));
+    CO_TRY_VOID(co_await lane.join(deadline));
+    if (!rows) break;
+    auto chunk = std::make_shared<typename decltype(rows)::value_type>(std::move(*rows));
+    lane.start([body, chunk] { body->add(*chunk); });
+  }
+  auto page = std::make_shared<Page>();
+  lane.start([body, page, finish] { *page = finish(*body); });
+  CO_TRY_VOID(co_await lane.join(deadline));
+  co_return std::move(*page);
+}
 
 }  // namespace tideline::server

@@ -3,8 +3,6 @@
 #include <memory>
 #include <utility>
 
-#include <boost/asio/this_coro.hpp>
-
 #include "server/body_encoder.h"
 #include "server/query_text.h"
 #include "wire/json_rows.h"
@@ -48,17 +46,8 @@ awaitable<Result<Page>> load(ReadContext& context, ReadRequest read, ReadDocumen
   const store::DocumentationQuery query{.connections = request.connection_ids, .objects = request.object_ids};
   CO_TRY(auto reader, co_await open_reader(context, read, query));
   auto body = std::make_shared<DocumentationBody>(read.encoding);
-  Lane lane(context.workers, co_await boost::asio::this_coro::executor);
-  for (;;) {
-    CO_TRY(auto rows, co_await reader.next(read.deadline));
-    CO_TRY_VOID(co_await lane.join(read.deadline));
-    if (!rows) break;
-    lane.start([body, chunk = std::make_shared<store::RowChunk>(std::move(*rows))] { body->add(*chunk); });
-  }
-  auto page = std::make_shared<Page>();
-  lane.start([body, page, version = reader.version()] { *page = body->finish(version); });
-  CO_TRY_VOID(co_await lane.join(read.deadline));
-  co_return std::move(*page);
+  const auto finish = [version = reader.version()](DocumentationBody& whole) { return whole.finish(version); };
+  co_return co_await encode_page(context.workers, reader, std::move(body), finish, read.deadline);
 }
 
 }  // namespace

@@ -4,8 +4,6 @@
 #include <memory>
 #include <utility>
 
-#include <boost/asio/this_coro.hpp>
-
 #include "base/json.h"
 #include "server/body_encoder.h"
 #include "server/query_text.h"
@@ -145,7 +143,6 @@ awaitable<Result<store::SyncPackageReader>> open_reader(ReadContext& context, co
 }
 
 awaitable<Result<Page>> load(ReadContext& context, ReadRequest read, SyncPackageRequest request) {
-  // Shared with the workers: should this coroutine end early, what runs there ends on its own.
   auto body = std::make_shared<SyncBody>(read.encoding, read.tenant.organization);
   if (const auto head = head_of_empty(context, read, request)) co_return body->finish(*head, {});
 
@@ -156,19 +153,10 @@ awaitable<Result<Page>> load(ReadContext& context, ReadRequest read, SyncPackage
                                       .limit = request.limit,
                                       .offset = request.offset};
   CO_TRY(auto reader, co_await open_reader(context, read, query));
-  // While the database sends a chunk, the one before is encoded and compressed.
-  Lane lane(context.workers, co_await boost::asio::this_coro::executor);
-  for (;;) {
-    CO_TRY(auto rows, co_await reader.next(read.deadline));
-    CO_TRY_VOID(co_await lane.join(read.deadline));
-    if (!rows) break;
-    lane.start([body, chunk = std::make_shared<store::RowChunk>(std::move(*rows))] { body->add(*chunk); });
-  }
-  auto page = std::make_shared<Page>();
-  lane.start(
-      [body, page, head = reader.head(), deletions = reader.deletions()] { *page = body->finish(head, deletions); });
-  CO_TRY_VOID(co_await lane.join(read.deadline));
-  co_return std::move(*page);
+  const auto finish = [head = reader.head(), deletions = reader.deletions()](SyncBody& whole) {
+    return whole.finish(head, deletions);
+  };
+  co_return co_await encode_page(context.workers, reader, std::move(body), finish, read.deadline);
 }
 
 }  // namespace
