@@ -220,6 +220,13 @@ class Maker {
     digests_[static_cast<std::size_t>(connection)].of(Record::kKind).add(hash);
     return hash;
   }
+  /// A row of those whose line is: organization, stamp, version, content, hash.
+  template <class Record>
+  void write_row(int connection, const Record& record) {
+    const Version version = version_of(connection);
+    const RowHash hash = count(connection, record);
+    write_(Line().add(made_.id.value).add(stamp_of(version)).add(version.value).content(record).add(hash).end());
+  }
 
   void repositories() {
     copy("metadata.repositories", "organization_id, id, connection_id, name");
@@ -354,14 +361,7 @@ class Maker {
                                                                    std::string(dice_.of(kNouns)) + "."),
                                 .position = static_cast<std::int64_t>(object.columns.size()),
                                 .metadata = {"{}"}};
-      const Version version = version_of(object.connection);
-      write_(Line()
-                 .add(made_.id.value)
-                 .add(stamp_of(version))
-                 .add(version.value)
-                 .content(column)
-                 .add(count(object.connection, column))
-                 .end());
+      write_row(object.connection, column);
     }
     end_copy();
   }
@@ -390,14 +390,7 @@ class Maker {
                                   .metadata = {"{}"},
                                   .source_connection_id = source.record.connection_id,
                                   .source_full_name = source.record.full_name};
-      const Version version = version_of(target.connection);
-      write_(Line()
-                 .add(made_.id.value)
-                 .add(stamp_of(version))
-                 .add(version.value)
-                 .content(edge)
-                 .add(count(target.connection, edge))
-                 .end());
+      write_row(target.connection, edge);
     }
     end_copy();
   }
@@ -430,14 +423,7 @@ class Maker {
           .metadata = {"{}"},
           .source_connection_id = source.record.connection_id,
           .source_full_name = source.record.full_name};
-      const Version version = version_of(target.connection);
-      write_(Line()
-                 .add(made_.id.value)
-                 .add(stamp_of(version))
-                 .add(version.value)
-                 .content(edge)
-                 .add(count(target.connection, edge))
-                 .end());
+      write_row(target.connection, edge);
     }
     end_copy();
   }
@@ -464,13 +450,7 @@ class Maker {
                                          .model = "example",
                                          .doc_version = "1",
                                          .extra = std::nullopt};
-      write_(Line()
-                 .add(made_.id.value)
-                 .add(stamp_of(version))
-                 .add(version.value)
-                 .content(document)
-                 .add(count(object.connection, document))
-                 .end());
+      write_row(object.connection, document);
     }
     end_copy();
   }
