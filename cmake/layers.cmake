@@ -1,5 +1,5 @@
 # tideline_layer(name USES lower-layer… LIBRARIES third-party…): one folder of src = one library = one namespace.
-# The sources are whatever .cpp files lie in the folder. The first layer's headers are precompiled for all.
+# The sources are whatever .cpp files lie in the folder.
 function(tideline_layer name)
   cmake_parse_arguments(ARG "" "" "USES;LIBRARIES" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
