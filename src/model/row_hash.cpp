@@ -2,6 +2,9 @@
 
 #include <cstring>
 
+#include "base/hash.h"
+#include "base/text.h"
+
 namespace tideline {
 namespace {
 
@@ -24,21 +27,8 @@ unsigned __int128 number(const RowHash& hash) {
 
 }  // namespace
 
-void RowHasher::put(std::uint16_t tag, std::uint8_t type, std::string_view bytes) {
-  append_big_endian(buffer_, tag, 2);
-  buffer_ += static_cast<char>(type);
-  append_big_endian(buffer_, static_cast<std::uint32_t>(bytes.size()), 4);
-  buffer_ += bytes;
-}
-
-void RowHasher::put_integer(std::uint16_t tag, std::uint8_t type, std::int64_t value) {
-  std::string bytes;
-  append_big_endian(bytes, static_cast<std::uint64_t>(value), 8);
-  put(tag, type, bytes);
-}
-
-RowHash RowHasher::finish() const {
-  const Sha256Digest digest = sha256(buffer_);
+RowHash hash_of_row_bytes(std::string_view bytes) {
+  const Sha256Digest digest = sha256(bytes);
   RowHash hash;
   std::memcpy(hash.bytes.data(), digest.data(), hash.bytes.size());
   return hash;
