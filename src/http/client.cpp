@@ -128,8 +128,10 @@ struct Call {
   const ClientRequest* request = nullptr;
   ClientResponse response;
   Upload upload;
+  std::chrono::steady_clock::time_point last_byte = std::chrono::steady_clock::now();  // of the answer
   bool too_large = false;
   bool stopped = false;
+  bool silent = false;
   std::exception_ptr thrown;  // an exception must not pass through C
 };
 
@@ -151,6 +153,7 @@ int on_seek(void* user, curl_off_t offset, int whence) {
 std::size_t on_write(char* bytes, std::size_t size, std::size_t count, void* user) {
   auto& call = *static_cast<Call*>(user);
   try {
+    call.last_byte = std::chrono::steady_clock::now();
     if (call.request->sink && call.response.status / 100 == 2) {
       call.stopped = !call.request->sink({bytes, size * count});
       return call.stopped ? 0 : size * count;
@@ -170,6 +173,7 @@ std::size_t on_write(char* bytes, std::size_t size, std::size_t count, void* use
 std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* user) {
   auto& call = *static_cast<Call*>(user);
   try {
+    call.last_byte = std::chrono::steady_clock::now();
     const std::string_view line(bytes, size * count);
     if (line.starts_with("HTTP/")) {
       call.response.headers.clear();  // of a 1xx, or of a proxy
@@ -188,6 +192,16 @@ std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* us
 int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t total, curl_off_t done) {
   auto& call = *static_cast<Call*>(user);
   try {
+    if (call.request->keep_going && !call.request->keep_going()) {
+      call.stopped = true;
+      return 1;
+    }
+    const auto silence = call.request->silence;
+    if (silence.count() > 0 && std::chrono::steady_clock::now() - call.last_byte > silence) {
+      call.silent = true;
+      return 1;
+    }
+    if (!call.request->progress) return 0;
     // With a compressor the plain bytes are what a person knows the number of.
     const bool by_source = call.upload.compressor != nullptr;
     call.stopped = !call.request->progress(by_source ? call.upload.taken : static_cast<std::uint64_t>(done),
@@ -204,6 +218,9 @@ tl::unexpected<Error> failure(CURLcode code, const char* detail, const Call& cal
   const std::string limit = std::to_string(call.request->response_limit);
   const std::string reason = *detail ? detail : curl_easy_strerror(code);
   if (call.stopped) return fail(Code::kUnavailable, "stopped");
+  if (call.silent)
+    return fail(Code::kDeadline,
+                where + " has been silent for " + std::to_string(call.request->silence.count() / 1000) + " s");
   if (call.too_large) return fail(Code::kTooLarge, "the answer of " + where + " is larger than " + limit + " bytes");
   switch (code) {
     case CURLE_COULDNT_CONNECT:
@@ -334,7 +351,8 @@ Result<ClientResponse> Client::send(const ClientRequest& request) {
   const auto stall = std::chrono::duration_cast<std::chrono::seconds>(impl_->options.stall_timeout).count();
   set(CURLOPT_LOW_SPEED_LIMIT, 1L);
   set(CURLOPT_LOW_SPEED_TIME, std::max(1L, static_cast<long>(stall)));
-  set(CURLOPT_ACCEPT_ENCODING, "");  // all that this libcurl can undo: zstd, gzip …
+  if (request.compressed) set(CURLOPT_ACCEPT_ENCODING, "");  // all that this libcurl can undo: zstd, gzip …
+  set(CURLOPT_TCP_KEEPALIVE, 1L);
   set(CURLOPT_SSL_VERIFYPEER, 1L);
   set(CURLOPT_SSL_VERIFYHOST, 2L);
   const std::string ca_file = impl_->options.ca_file.string();
@@ -346,7 +364,7 @@ Result<ClientResponse> Client::send(const ClientRequest& request) {
   set(CURLOPT_HEADERDATA, static_cast<void*>(&call));
   set(CURLOPT_WRITEFUNCTION, &on_write);
   set(CURLOPT_WRITEDATA, static_cast<void*>(&call));
-  if (request.progress) {
+  if (request.progress || request.keep_going || request.silence.count() > 0) {
     set(CURLOPT_NOPROGRESS, 0L);
     set(CURLOPT_XFERINFOFUNCTION, &on_progress);
     set(CURLOPT_XFERINFODATA, static_cast<void*>(&call));
@@ -413,6 +431,9 @@ Result<ClientResponse> Client::send(const ClientRequest& request) {
   const bool answered = status >= 400 && (code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR);
   if (code != CURLE_OK && !answered) return failure(code, detail, call);
   call.response.status = static_cast<unsigned>(status);
+  curl_off_t received = 0;
+  curl_easy_getinfo(easy, CURLINFO_SIZE_DOWNLOAD_T, &received);
+  call.response.received_bytes = static_cast<std::uint64_t>(received);
   return std::move(call.response);
 }
 

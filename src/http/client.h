@@ -50,6 +50,9 @@ struct ClientRequest {
   std::uint64_t response_limit = 64ULL * 1024 * 1024;                // decoded bytes; kTooLarge beyond
   std::chrono::milliseconds timeout{0};                              // of the whole call; 0: none
   Progress progress;                                                 // of the upload
+  std::function<bool()> keep_going;      // asked at least once a second; false stops the transfer
+  std::chrono::milliseconds silence{0};  // not a byte of the answer for so long: kDeadline; 0: stall_timeout alone
+  bool compressed = true;                // ask for a compressed answer; not of a stream of events
   Sink sink;  // takes the body of a 2xx answer, which then is not in the response and has no limit
 };
 
@@ -57,6 +60,7 @@ struct ClientResponse {
   unsigned status = 0;
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
   std::string body;                                          // decoded
+  std::uint64_t received_bytes = 0;                          // of the body, as they came
 
   std::optional<std::string_view> header(std::string_view lower_case_name) const;
 };

@@ -4,6 +4,10 @@
 #include <filesystem>
 #include <fstream>
 
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
 #include "http/compress.h"
 #include "http/multipart.h"
 #include "http/problem.h"
@@ -42,6 +46,11 @@ awaitable<Response> reflect(Request& request) {
     Response response = text_response(compress(std::string(100'000, 'p'), *encoding), "text/plain");
     response.headers.add("Content-Encoding", to_string(*encoding));
     co_return response;
+  }
+  if (first == "silent") {
+    // Longer than any of the tests waits for it.
+    boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor, std::chrono::seconds(5));
+    co_await timer.async_wait(boost::asio::use_awaitable);
   }
   if (first == "refuse") co_return problem(Error{Code::kConflict, "older", "use --force", ""}, request.request_id);
   if (first == "limited") request.body.limit(1000);
@@ -160,6 +169,39 @@ TEST_F(ClientTest, SinkTakesGoodAnswersOnly) {
   made = request("GET", "/packed");
   made.sink = [](std::string_view) -> bool { throw std::runtime_error("disk full"); };
   EXPECT_THROW(static_cast<void>(client_.send(made)), std::runtime_error);
+}
+
+TEST_F(ClientTest, SilenceEndsACallThoughTheConnectionStands) {
+  Client client;
+  ClientRequest made = request("GET", "/silent");
+  made.silence = std::chrono::milliseconds(50);
+  const auto response = client.send(made);
+  ASSERT_FALSE(response);
+  EXPECT_EQ(response.error().code, Code::kDeadline);
+  EXPECT_NE(response.error().message.find("silent"), std::string::npos);
+}
+
+TEST_F(ClientTest, KeepGoingSaysWhenToStop) {
+  Client client;
+  ClientRequest made = request("GET", "/silent");
+  int asked = 0;
+  made.keep_going = [&asked] { return ++asked < 3; };
+  const auto response = client.send(made);
+  ASSERT_FALSE(response);
+  EXPECT_EQ(response.error().message, "stopped");
+}
+
+TEST_F(ClientTest, AnUncompressedAnswerCanBeAskedForAndWireBytesAreCounted) {
+  Client client;
+  ClientRequest made = request("GET", "/packed");
+  const auto packed = client.send(made);
+  ASSERT_TRUE(packed);
+  EXPECT_EQ(packed->body.size(), 100'000u);
+  EXPECT_LT(packed->received_bytes, 10'000u);
+  made.compressed = false;
+  const auto plain = client.send(made);
+  ASSERT_TRUE(plain);
+  EXPECT_EQ(plain->received_bytes, 100'000u);
 }
 
 TEST_F(ClientTest, EarlyRefusalOfAnUploadIsSeen) {
