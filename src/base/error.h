@@ -30,9 +30,10 @@ std::string_view to_string(Code code);
 
 struct [[nodiscard]] Error {
   Code code = Code::kInternal;
-  std::string message;  // what went wrong, in the reader's terms: which file, field, limit
-  std::string hint;     // what to do about it; empty when there is nothing to say
-  std::string detail;   // for the log alone: never shown to a client
+  std::string message;   // what went wrong, in the reader's terms: which file, field, limit
+  std::string hint;      // what to do about it; empty when there is nothing to say
+  std::string detail;    // for the log alone: never shown to a client
+  std::string reason{};  // a word for programs where the code does not say enough ("below_floor"); mostly empty
 };
 
 template <class T>
@@ -40,7 +41,7 @@ using Result = tl::expected<T, Error>;
 
 /// Shorthand for returning a failure: `return fail(Code::kNotFound, "no such organization");`
 inline tl::unexpected<Error> fail(Code code, std::string message, std::string hint = {}, std::string detail = {}) {
-  return tl::unexpected<Error>(Error{code, std::move(message), std::move(hint), std::move(detail)});
+  return tl::unexpected<Error>(Error{code, std::move(message), std::move(hint), std::move(detail), {}});
 }
 inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(std::move(error)); }
 

@@ -91,6 +91,7 @@ Response problem(const Error& error, std::string_view request_id) {
           {{"request_id", std::string(request_id)}, {"message", error.message}, {"detail", error.detail}});
     what.message = error.message;
     what.hint = error.hint;
+    what.code = error.reason;
   }
   return problem(what, request_id);
 }

@@ -111,6 +111,12 @@ ResultSet::Cell ResultSet::cell(int row, int column) const {
   return {PQgetvalue(part, at, column), static_cast<std::size_t>(PQgetlength(part, at, column))};
 }
 
+std::size_t ResultSet::row_bytes(int row) const {
+  std::size_t sum = 0;
+  for (int column = 0; column < columns(); ++column) sum += cell(row, column).size;
+  return sum;
+}
+
 bool ResultSet::is_null(int row, int column) const { return cell(row, column).data == nullptr; }
 
 std::int64_t ResultSet::int64(int row, int column) const {

@@ -36,6 +36,8 @@ class ResultSet {
   TypeId type(int column) const { return types_.at(static_cast<std::size_t>(column)); }
 
   bool is_null(int row, int column) const;
+  /// What the row's values take together, without what says where they begin.
+  std::size_t row_bytes(int row) const;
   /// int2, int4, int8, oid.
   std::int64_t int64(int row, int column) const;
   bool boolean(int row, int column) const;

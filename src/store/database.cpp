@@ -24,7 +24,9 @@ constexpr pg::Statement kResolveApiToken{
 constexpr pg::Statement kTouchApiToken{"touch_api_token", "select enterprise.touch_api_token($1, $2)"};
 constexpr pg::Statement kMembership{"membership", "select role, access_version from enterprise.membership($1, $2)"};
 constexpr pg::Statement kWatch{
-    "watch", "select organization_id, access_version, version, stamp, floor, activity from enterprise.watch($1)"};
+    "watch",
+    "select organization_id, access_version, version, stamp, floor, activity, enterprise.epoch()"
+    "  from enterprise.watch($1)"};
 constexpr pg::Statement kServerKeys{"server_keys", "select name, value from enterprise.server_keys"};
 
 pg::Params identity_of(const Tenant& tenant) {
@@ -148,7 +150,8 @@ awaitable<Result<std::vector<OrganizationState>>> Database::watch(std::vector<Or
                       .version = Version{rows.int64(row, 2)},
                       .stamp = rows.timestamp(row, 3),
                       .floor = Version{rows.int64(row, 4)},
-                      .activity = rows.int64(row, 5)});
+                      .activity = rows.int64(row, 5),
+                      .epoch = rows.uuid(row, 6)});
   }
   co_return std::move(states);
 }

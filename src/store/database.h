@@ -52,6 +52,7 @@ struct OrganizationState {
   Timestamp stamp;                  // of the head
   Version floor;
   std::int64_t activity = 0;  // changes with the running state of a connection (status, last_error …)
+  Uuid epoch;                 // of the database: another one after a restore
   bool operator==(const OrganizationState&) const = default;
 };
 

@@ -17,6 +17,12 @@ constexpr pg::Statement kDropTombstones{
     "drop_tombstones", "delete from metadata.tombstones where organization_id = $1 and row_version <= $2"};
 constexpr pg::Statement kDropVersions{"drop_versions",
                                       "delete from metadata.versions where organization_id = $1 and version <= $2"};
+// The last one of each connection is its digest at the floor.
+constexpr pg::Statement kDropDigests{
+    "drop_digests",
+    "delete from metadata.connection_versions v where v.organization_id = $1 and v.version < $2 and exists ("
+    "  select from metadata.connection_versions later where later.organization_id = $1"
+    "     and later.connection_id = v.connection_id and later.version > v.version and later.version <= $2)"};
 constexpr pg::Statement kDropDocumentation{
     "drop_hidden_documentation",
     "delete from metadata.object_documentation where organization_id = $1 and hidden_at <= $2"};
@@ -48,11 +54,12 @@ awaitable<Result<PruneOutcome>> prune_locked(TenantTransaction& transaction, con
   pipeline.add(kRaiseFloor, floor_params(tenant, outcome.floor))
       .add(kDropTombstones, floor_params(tenant, outcome.floor))
       .add(kDropVersions, floor_params(tenant, outcome.floor))
+      .add(kDropDigests, floor_params(tenant, outcome.floor))
       .add(kDropDocumentation, std::move(documents));
   CO_TRY(const auto results, co_await transaction.run(std::move(pipeline), deadline));
   outcome.tombstones = results[1].affected_rows();
   outcome.versions = results[2].affected_rows();
-  outcome.documents = results[3].affected_rows();
+  outcome.documents = results[4].affected_rows();
   co_return outcome;
 }
 
