@@ -65,9 +65,11 @@ bool accepts(const http::Headers& headers, std::string_view type) {
   return taken;
 }
 
-http::Response page_answer(const http::Request& request, const Page& page) {
+http::Response page_answer(const http::Request& request, const Page& page, std::string_view type) {
   if (auto answer = http::not_modified(request, page.etag, kCacheControl, kVary)) return std::move(*answer);
-  http::Response response = http::json_response(page.body);
+  http::Response response;
+  response.headers.add("Content-Type", type);
+  response.body = page.body;
   add_encoding(response, page.encoding);
   response.headers.add("ETag", page.etag);
   add_caching(response);

@@ -24,7 +24,7 @@ inline constexpr std::size_t kCompressFrom = 1024;
 bool accepts(const http::Headers& headers, std::string_view type);
 
 /// 200 with a page as it is, or 304 when the client has it.
-http::Response page_answer(const http::Request& request, const Page& page);
+http::Response page_answer(const http::Request& request, const Page& page, std::string_view type = http::kJsonType);
 /// The same for JSON made for this request alone. `status` other than 200 has no entity tag.
 http::Response json_answer(const http::Request& request, std::string json, http::Encoding encoding,
                            unsigned status = 200);

@@ -84,10 +84,14 @@ struct Application::Impl {
         blocking(std::max(kMinBlockingThreads, options.threads)),
         background_thread([this] { background.run(); }),
         pages(options.limits.page_cache_bytes),
-        membership([this](OrganizationId organization) {
-          pages.forget(organization);
-          listings.forget(organization);
-        }) {}
+        events(options.limits.event_streams),
+        membership(
+            [this](OrganizationId organization) {
+              pages.forget(organization);
+              listings.forget(organization);
+              heads.forget(organization);
+            },
+            [this](OrganizationId organization) { events.wake(organization); }) {}
 
   ~Impl() {
     stop(std::chrono::milliseconds(0));
@@ -153,12 +157,13 @@ struct Application::Impl {
     TRY(uploads, UploadSpace::open(options.data_dir / "tmp", options.limits.concurrent_pushes));
     TRY_VOID(open_databases());
     TRY(store::ServerKeys keys, await(rights_database->server_keys(within(kConnectDeadline))));
+    cursor_key = std::move(keys.cursor_key);
     TRY(token_keys, TokenKeys::open(options.tokens, std::move(keys.signing_key)));
     watch = std::make_unique<Watch>(background.get_executor(), *rights_database, options.database_url, membership);
     watch->start();
     gate.emplace(Gate::Parts{*token_keys, *rights_database, membership, *watch, options.tokens.create_users});
-    reads.emplace(ReadContext{*database, pages, listings, blocking.get_executor()});
-    service.emplace(Services{*gate, *database, *rights_database, membership, *watch, *reads, *uploads, metrics,
+    reads.emplace(ReadContext{*database, pages, listings, heads, cursor_key, blocking.get_executor()});
+    service.emplace(Services{*gate, *database, *rights_database, membership, *watch, events, *reads, *uploads, metrics,
                              blocking.get_executor(), options.limits, draining});
 
     http::Options http_options;
@@ -191,6 +196,9 @@ struct Application::Impl {
   Metrics metrics;
   PageCache pages;
   ListingCache listings;
+  HeadsCache heads;
+  std::string cursor_key;
+  EventHub events;
   Membership membership;
   std::unique_ptr<UploadSpace> uploads;
   std::unique_ptr<store::Database> rights_database;

@@ -36,6 +36,9 @@ struct ServerLimits {
   std::size_t page_cache_bytes = 32ULL * 1024 * 1024;
   /// Open client connections.
   std::size_t connections = 4096;
+  /// Clients that wait for events (streams and long polls), half of the connections: the other half stays for what they
+  /// ask then.
+  std::size_t event_streams = 2048;
 };
 
 struct Options {

@@ -77,7 +77,7 @@ std::optional<Caller> Gate::remembered(const Credential& credential, Organizatio
   auto known = parts_.membership.find(organization, credential.caller, instant);
   if (!known || is_expired(known->access, now)) return std::nullopt;
   if (known->access.api_token) parts_.watch.note_use(organization, *known->access.api_token, instant);
-  return Caller{{organization, known->access.user}, known->access.rights, known->state};
+  return Caller{{organization, known->access.user}, known->access.rights, known->state, known->access.expires_at};
 }
 
 http::awaitable<Result<Caller>> Gate::admit(const Credential& credential, OrganizationId organization,
@@ -103,7 +103,7 @@ http::awaitable<Result<Caller>> Gate::admit(const Credential& credential, Organi
   const store::OrganizationState& state = states->front();
   parts_.membership.remember(organization, credential.caller, *access, state.access_version);
   if (access->api_token) parts_.watch.note_use(organization, *access->api_token, std::chrono::steady_clock::now());
-  co_return Caller{{organization, access->user}, access->rights, state};
+  co_return Caller{{organization, access->user}, access->rights, state, access->expires_at};
 }
 
 http::awaitable<Result<Access>> Gate::ask(const Credential& credential, OrganizationId organization,

@@ -32,6 +32,7 @@ struct Caller {
   store::Tenant tenant;
   Rights rights;
   store::OrganizationState state;
+  std::optional<Timestamp> expires_at{};  // of an API token
 };
 
 class Gate {

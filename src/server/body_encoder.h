@@ -67,11 +67,11 @@ class Lane {
 };
 
 /// A page of the chunks of `reader`: while the database sends one, the one before is added to `body`, on a worker; at
-/// the end `finish(*body)` makes the page, there too. `reader` lives until this is done; `finish` goes to the worker
-/// and keeps what it captured.
-template <class Reader, class Body, class Finish>
+/// the end `finisher()` is called, and what it returns makes the page of `*body`, there too. `reader` and what
+/// `finisher` refers to live until this is done; what it returned goes to the worker and keeps what it captured.
+template <class Reader, class Body, class Finisher>
 awaitable<Result<Page>> encode_page(boost::asio::any_io_executor workers, Reader& reader, std::shared_ptr<Body> body,
-                                    Finish finish, Deadline deadline) {
+                                    const Finisher& finisher, Deadline deadline) {
   // Shared with the workers: should this coroutine end early, what runs there ends on its own.
   Lane lane(std::move(workers), co_await boost::asio::this_coro::executor);
   for (;;) {
@@ -82,7 +82,7 @@ awaitable<Result<Page>> encode_page(boost::asio::any_io_executor workers, Reader
     lane.start([body, chunk] { body->add(*chunk); });
   }
   auto page = std::make_shared<Page>();
-  lane.start([body, page, finish] { *page = finish(*body); });
+  lane.start([body, page, finish = finisher()] { *page = finish(*body); });
   CO_TRY_VOID(co_await lane.join(deadline));
   co_return std::move(*page);
 }

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "server/changes.h"
 #include "server/fields.h"
 
 namespace tideline::server {
@@ -17,6 +18,7 @@ constexpr TextRule kWorkspace{.max_bytes = kMaxWorkspaceBytes};
 constexpr TextRule kHash{.max_bytes = kMaxHashBytes};
 constexpr TextRule kLabel{.max_bytes = kMaxLabelBytes};
 constexpr TextRule kErrorMessage{.max_bytes = kMaxErrorMessageBytes, .may_have_control_characters = true};
+constexpr TextRule kCursor{.max_bytes = kMaxCursorBytes};
 constexpr TextRule kUniqueId{.max_bytes = kMaxUniqueIdBytes};
 // Bounded by the body alone.
 constexpr TextRule kProse{.max_bytes = std::size_t{1} << 30, .may_be_empty = true, .may_have_control_characters = true};
@@ -156,6 +158,41 @@ Decoded<ReadDocumentationRequest> decode_read_documentation(const http::Query& q
   ReadDocumentationRequest request;
   request.connection_ids = as_connections(fields.ids("connection_ids"));
   request.object_ids = fields.ids("object_ids");
+  return finish(std::move(request), std::move(errors));
+}
+
+Decoded<HeadsQuery> decode_heads(const http::Query& query) {
+  FieldErrors errors;
+  QueryFields fields(query, errors);
+  HeadsQuery request;
+  request.wait = std::chrono::seconds(fields.integer("wait", 0, 0, kMaxWaitSeconds));
+  request.since = fields.text("since", kLabel).value_or(std::string());
+  if (!request.since.empty() && request.since.front() != '"') request.since = '"' + request.since + '"';
+  return finish(std::move(request), std::move(errors));
+}
+
+Decoded<ChangesQuery> decode_changes(std::string_view id, const http::Query& query) {
+  FieldErrors errors;
+  QueryFields fields(query, errors);
+  ChangesQuery request;
+  request.connection = path_id<ConnectionId>("id", id, errors);
+  request.cursor = fields.text("cursor", kCursor);
+  request.max_bytes = fields.integer("max_bytes", kDefaultChangesBytes, 1, kMaxChangesBytes);
+  return finish(std::move(request), std::move(errors));
+}
+
+Decoded<BucketQuery> decode_buckets(std::string_view id, const http::Query& query, bool of_one) {
+  FieldErrors errors;
+  QueryFields fields(query, errors);
+  BucketQuery request;
+  request.connection = path_id<ConnectionId>("id", id, errors);
+  const auto required = [&](std::string_view name, std::int64_t least, std::int64_t most) {
+    if (!query.find(name)) fields.wrong(name, "is required");
+    return fields.integer(name, least, least, most);
+  };
+  request.kind = static_cast<Kind>(required("kind", 1, static_cast<std::int64_t>(kKindCount)));
+  if (of_one) request.bucket = static_cast<std::uint8_t>(required("bucket", 0, 255));
+  request.at_least = fields.integer("at_least", 0, 0, kMaxSafeInteger);
   return finish(std::move(request), std::move(errors));
 }
 

@@ -3,6 +3,7 @@
 // would be right. Unknown query parameters and unknown members of a body are ignored (but for documentation, which
 // keeps them): clients newer than the server stay usable. Not for who may ask: see auth.h.
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -38,6 +39,12 @@ inline constexpr std::size_t kMaxUniqueIdBytes = 2048;
 /// Of a request in JSON but documentation: ten thousand ids fit. Parsed on an I/O thread, so a few milliseconds at
 /// most.
 inline constexpr std::uint64_t kMaxJsonBytes = 1024 * 1024;
+/// A cursor is some 170 bytes; later ones may have more.
+inline constexpr std::size_t kMaxCursorBytes = 1024;
+/// Longest wait of a long poll: below what proxies and the server's own handlers may take.
+inline constexpr std::int64_t kMaxWaitSeconds = 30;
+/// Kept between the end of a wait and that of the handler's time.
+inline constexpr std::chrono::seconds kLongPollMargin{5};
 /// Largest integer every JSON reader keeps exactly.
 inline constexpr std::int64_t kMaxSafeInteger = (std::int64_t{1} << 53) - 1;
 
@@ -46,6 +53,10 @@ Decoded<ConnectionId> decode_connection(std::string_view id);
 
 Decoded<SyncPackageRequest> decode_sync_package(const http::Query& query);
 Decoded<ReadDocumentationRequest> decode_read_documentation(const http::Query& query);
+Decoded<HeadsQuery> decode_heads(const http::Query& query);
+/// These take the id in the path as well.
+Decoded<ChangesQuery> decode_changes(std::string_view id, const http::Query& query);
+Decoded<BucketQuery> decode_buckets(std::string_view id, const http::Query& query, bool of_one = false);
 Decoded<PushTarget> decode_push_target(const http::Query& query);
 /// `force`, `commit`, `branch` and `url` of a push.
 Decoded<PushNotes> decode_push_notes(const http::Query& query);

@@ -46,8 +46,10 @@ awaitable<Result<Page>> load(ReadContext& context, ReadRequest read, ReadDocumen
   const store::DocumentationQuery query{.connections = request.connection_ids, .objects = request.object_ids};
   CO_TRY(auto reader, co_await open_reader(context, read, query));
   auto body = std::make_shared<DocumentationBody>(read.encoding);
-  const auto finish = [version = reader.version()](DocumentationBody& whole) { return whole.finish(version); };
-  co_return co_await encode_page(context.workers, reader, std::move(body), finish, read.deadline);
+  const auto finisher = [&reader] {
+    return [version = reader.version()](DocumentationBody& whole) { return whole.finish(version); };
+  };
+  co_return co_await encode_page(context.workers, reader, std::move(body), finisher, read.deadline);
 }
 
 }  // namespace

@@ -14,8 +14,10 @@ bool is_older(const State& a, const State& b) {
          (a.version == b.version && a.activity < b.activity);
 }
 
-// One version has one stamp: with another it is of another history.
-bool is_of_another_history(const State& a, const State& b) { return a.version == b.version && a.stamp != b.stamp; }
+// One version has one stamp: with another it is of another history; and a restored database has another epoch.
+bool is_of_another_history(const State& a, const State& b) {
+  return a.epoch != b.epoch || (a.version == b.version && a.stamp != b.stamp);
+}
 
 }  // namespace
 
@@ -43,6 +45,11 @@ std::optional<Membership::Known> Membership::find(OrganizationId organization, s
 }
 
 void Membership::confirm(const State& state, Instant asked, Instant now) {
+  if (take_over(state, asked, now) && on_change_) on_change_(state.organization);
+}
+
+/// Whether it says something new that anyone may wait for.
+bool Membership::take_over(const State& state, Instant asked, Instant now) {
   const std::lock_guard lock(mutex_);
   auto [place, is_new] = organizations_.try_emplace(state.organization);
   Organization& known = place->second;
@@ -53,7 +60,7 @@ void Membership::confirm(const State& state, Instant asked, Instant now) {
     // asked for afterwards, history itself went back, and what was remembered of the lost part is worth nothing.
     if (asked < known.arrived) {
       known.confirmed = std::max(known.confirmed, asked);
-      return;
+      return false;
     }
     ++rewinds_;
     known.callers.clear();
@@ -62,14 +69,20 @@ void Membership::confirm(const State& state, Instant asked, Instant now) {
   } else if (state.access_version != known.state.access_version) {
     known.callers.clear();
   }
+  const bool is_news = is_new || known.state.access_version != state.access_version ||
+                       known.state.version != state.version || known.state.epoch != state.epoch;
   known.state = state;
   known.arrived = now;
   known.confirmed = std::max(known.confirmed, asked);
+  return is_news;
 }
 
 void Membership::confirm_gone(OrganizationId organization) {
-  const std::lock_guard lock(mutex_);
-  organizations_.erase(organization);
+  {
+    const std::lock_guard lock(mutex_);
+    if (organizations_.erase(organization) == 0) return;
+  }
+  if (on_change_) on_change_(organization);
 }
 
 void Membership::remember(OrganizationId organization, std::string_view caller, const Access& access,

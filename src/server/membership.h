@@ -49,9 +49,12 @@ class Membership {
   /// Called when an organization's history went back, before its new state is given to anyone: whatever is kept by
   /// version is to be dropped. Must not call this object.
   using OnRewind = std::function<void(OrganizationId)>;
+  /// Called when an organization's rights, version or epoch became others, after the new state is there; any thread.
+  using OnChange = std::function<void(OrganizationId)>;
 
   Membership() = default;
-  explicit Membership(OnRewind on_rewind) : on_rewind_(std::move(on_rewind)) {}
+  explicit Membership(OnRewind on_rewind, OnChange on_change = {})
+      : on_rewind_(std::move(on_rewind)), on_change_(std::move(on_change)) {}
 
   /// The state of the organization, if it is confirmed.
   std::optional<State> state(OrganizationId organization, Instant now);
@@ -97,8 +100,10 @@ class Membership {
   };
 
   Organization* trusted(OrganizationId organization, Instant now);
+  bool take_over(const State& state, Instant asked, Instant now);
 
   const OnRewind on_rewind_;
+  OnChange on_change_;
   mutable std::mutex mutex_;
   std::unordered_map<OrganizationId, Organization> organizations_;
   std::uint64_t rewinds_ = 0;

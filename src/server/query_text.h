@@ -27,6 +27,10 @@ class QueryText {
     out_ += ' ';
     return *this;
   }
+  QueryText& add(const Uuid& id) {
+    put(id);
+    return *this;
+  }
   QueryText& add(const std::optional<Timestamp>& time) { return time ? add(time->micros) : none(); }
   QueryText& add(const std::optional<std::vector<ConnectionId>>& ids) {
     if (!ids) return none();

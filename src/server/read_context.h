@@ -4,37 +4,64 @@
 
 #include <memory>
 #include <mutex>
+#include <string>
 #include <unordered_map>
+#include <utility>
 
 #include <boost/asio/any_io_executor.hpp>
 
 #include "server/page_cache.h"
+#include "store/changes.h"
 #include "store/database.h"
 #include "store/listing.h"
 
 namespace tideline::server {
 
-/// The connections of organizations lately asked about, typed: a few KB each. Thread-safe.
-class ListingCache {
+inline bool is_of(const store::ConnectionListing& listing, const store::OrganizationState& state) {
+  return listing.version == state.version && listing.activity == state.activity;
+}
+inline bool is_of(const store::Heads& heads, const store::OrganizationState& state) {
+  return heads.version == state.version && heads.epoch == state.epoch;
+}
+
+/// What is known, typed, of organizations lately asked about: a few KB each. Thread-safe.
+template <class T>
+class OrganizationCache {
  public:
   static constexpr std::size_t kMaxOrganizations = 1024;
 
   /// Null unless it is of exactly this state.
-  std::shared_ptr<const store::ConnectionListing> find(const store::OrganizationState& state) const;
-  void put(OrganizationId organization, std::shared_ptr<const store::ConnectionListing> listing);
+  std::shared_ptr<const T> find(const store::OrganizationState& state) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = values_.find(state.organization);
+    return found != values_.end() && is_of(*found->second, state) ? found->second : nullptr;
+  }
+  void put(OrganizationId organization, std::shared_ptr<const T> value) {
+    const std::lock_guard lock(mutex_);
+    // Any one goes: it is read again when it is asked for.
+    if (values_.size() >= kMaxOrganizations && !values_.contains(organization)) values_.erase(values_.begin());
+    values_[organization] = std::move(value);
+  }
   /// The organization's history went back.
-  void forget(OrganizationId organization);
+  void forget(OrganizationId organization) {
+    const std::lock_guard lock(mutex_);
+    values_.erase(organization);
+  }
 
  private:
   mutable std::mutex mutex_;
-  std::unordered_map<OrganizationId, std::shared_ptr<const store::ConnectionListing>> listings_;
+  std::unordered_map<OrganizationId, std::shared_ptr<const T>> values_;
 };
+using ListingCache = OrganizationCache<store::ConnectionListing>;
+using HeadsCache = OrganizationCache<store::Heads>;
 
 /// All outlive the handlers' coroutines.
 struct ReadContext {
   store::Database& database;
   PageCache& pages;
   ListingCache& listings;
+  HeadsCache& heads;
+  const std::string& cursor_key;
   boost::asio::any_io_executor workers;  // threads that may compute for milliseconds
 };
 

@@ -2,6 +2,7 @@
 // What each endpoint is asked, as checked values: the decoders (decode.h) make them, the handlers take them. Plain
 // data; a value here is well-formed, though what it names may not exist.
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -31,6 +32,24 @@ struct SyncPackageRequest {
 struct ReadDocumentationRequest {
   ConnectionFilter connection_ids;
   std::optional<std::vector<Uuid>> object_ids;  // sorted and each once
+};
+
+struct HeadsQuery {
+  std::chrono::seconds wait{0};
+  std::string since;  // an entity tag, with its quotes; empty: none
+};
+
+struct ChangesQuery {
+  ConnectionId connection;
+  std::optional<std::string> cursor;  // as it came
+  std::int64_t max_bytes = 0;
+};
+
+struct BucketQuery {
+  ConnectionId connection;
+  Kind kind = Kind::kConnection;
+  std::uint8_t bucket = 0;
+  std::int64_t at_least = 0;  // the version the client has seen
 };
 
 struct MatchWorkspaceRequest {

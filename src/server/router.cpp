@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "wire/changes_page.h"
 
 namespace tideline::server {
 namespace {
@@ -40,6 +41,14 @@ constexpr std::array<Route, kActionCount + 1> kRoutes = {{
     {Action::kListSessions, Method::kGet, TIDELINE_ORG "/ide-sessions", Right::kRead, BodyKind::kNone, "/ide-sessions"},
     {Action::kUpdateSession, Method::kPatch, TIDELINE_ORG "/ide-sessions/{id}", Right::kRead, BodyKind::kJson,
      "/ide-sessions/:id"},
+    {Action::kHeads, Method::kGet, TIDELINE_ORG "/heads", Right::kRead, BodyKind::kNone, "/heads"},
+    {Action::kEvents, Method::kGet, TIDELINE_ORG "/events", Right::kRead, BodyKind::kNone, "/events", kEventsType},
+    {Action::kChanges, Method::kGet, TIDELINE_ORG "/connections/{id}/changes", Right::kRead, BodyKind::kNone,
+     "/connections/:id/changes", wire::kChangesType},
+    {Action::kDigest, Method::kGet, TIDELINE_ORG "/connections/{id}/digest", Right::kRead, BodyKind::kNone,
+     "/connections/:id/digest"},
+    {Action::kRows, Method::kGet, TIDELINE_ORG "/connections/{id}/rows", Right::kRead, BodyKind::kNone,
+     "/connections/:id/rows", wire::kChangesType},
 }};
 #undef TIDELINE_ORG
 

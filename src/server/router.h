@@ -32,8 +32,15 @@ enum class Action : std::uint8_t {
   kRegisterSession,
   kListSessions,
   kUpdateSession,
+  kHeads,
+  kChanges,
+  kEvents,
+  kDigest,
+  kRows,
 };
-inline constexpr std::size_t kActionCount = 17;
+inline constexpr std::size_t kActionCount = 22;
+
+inline constexpr std::string_view kEventsType = "text/event-stream";
 
 /// What a route asks of who takes it; rights.h says who has it.
 enum class Right : std::uint8_t {
@@ -52,7 +59,8 @@ struct Route {
   std::string_view path;  // "{orgId}" stands for one segment
   Right right;
   BodyKind body;
-  std::string_view name;  // in logs and metrics
+  std::string_view name;                           // in logs and metrics
+  std::string_view produces = "application/json";  // media type of its answers
 };
 
 /// All routes; HEAD is taken wherever GET is.

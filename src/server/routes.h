@@ -18,6 +18,13 @@ http::awaitable<http::Response> get_connections(Exchange& exchange);
 http::awaitable<http::Response> get_documentation(Exchange& exchange);
 http::awaitable<http::Response> post_match_workspace(Exchange& exchange);
 
+// routes_sync.cpp
+http::awaitable<http::Response> get_heads(Exchange& exchange);
+http::awaitable<http::Response> get_changes(Exchange& exchange);
+http::awaitable<http::Response> get_events(Exchange& exchange);
+http::awaitable<http::Response> get_digest(Exchange& exchange);
+http::awaitable<http::Response> get_rows(Exchange& exchange);
+
 // routes_sessions.cpp
 http::awaitable<http::Response> post_session(Exchange& exchange);
 http::awaitable<http::Response> get_sessions(Exchange& exchange);

@@ -61,6 +61,7 @@ http::Response get_metrics(Exchange& exchange) {
         services.membership.size());
   counter("tideline_history_rewinds_total", "Times the database went back to an earlier version.",
           services.membership.rewinds());
+  gauge("tideline_event_clients", "Clients that wait for events.", services.events.size());
   gauge("tideline_pushes_in_progress", "Pushes being taken.", services.uploads.in_use());
   write_process_metrics(text);
   http::Response response = http::text_response(std::move(text), "text/plain; version=0.0.4; charset=utf-8");

@@ -92,6 +92,16 @@ http::awaitable<http::Response> answer_member(Exchange& exchange) {
       return get_sessions(exchange);
     case Action::kUpdateSession:
       return patch_session(exchange);
+    case Action::kHeads:
+      return get_heads(exchange);
+    case Action::kChanges:
+      return get_changes(exchange);
+    case Action::kEvents:
+      return get_events(exchange);
+    case Action::kDigest:
+      return get_digest(exchange);
+    case Action::kRows:
+      return get_rows(exchange);
     case Action::kHealth:
     case Action::kReadiness:
     case Action::kMetrics:
@@ -121,8 +131,8 @@ std::optional<http::Response> Service::check(const http::Request& request, const
   if (!caller.rights.has(route.right))
     return problem(request, 403, "you may not do this in this organization",
                    "it takes " + std::string(what_it_takes(route.right)));
-  if (!accepts(request.headers, http::kJsonType))
-    return problem(request, 406, "the answer is application/json, which the Accept header excludes");
+  if (!accepts(request.headers, route.produces))
+    return problem(request, 406, "the answer is " + std::string(route.produces) + ", which the Accept header excludes");
   if (!takes_media_type(request, route.body)) {
     if (route.body == BodyKind::kArtifacts)
       return problem(request, 415, "artifacts are sent as multipart/form-data or application/json",
@@ -142,7 +152,7 @@ http::awaitable<http::Response> Service::handle(http::Request& request) {
   }
   request.route = route->name;
 
-  Exchange exchange{services_, request, *route, outcome.match.parameters[1], {}, {}, {}};
+  Exchange exchange{services_, request, *route, outcome.match.parameters[1], {}, {}, {}, {}};
   const auto encoding = http::negotiate(request.headers.joined("Accept-Encoding"));
   exchange.encoding = encoding.value_or(http::Encoding::kIdentity);
   if (route->right == Right::kPublic) co_return answer_public(exchange);
@@ -163,6 +173,7 @@ http::awaitable<http::Response> Service::handle(http::Request& request) {
     exchange.caller = *asked;
   }
 
+  exchange.credential = std::move(*credential);
   if (auto refusal = check(request, *route, exchange.caller)) co_return std::move(*refusal);
   if (!encoding) co_return problem(request, 406, "the Accept-Encoding header excludes all of zstd, gzip and identity");
   auto query = http::Query::parse(request.query);

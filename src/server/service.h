@@ -15,6 +15,7 @@
 #include "http/query.h"
 #include "server/application.h"
 #include "server/auth.h"
+#include "server/event_hub.h"
 #include "server/metrics.h"
 #include "server/read_context.h"
 #include "server/router.h"
@@ -30,6 +31,7 @@ struct Services {
   store::Database& rights_database;  // questions that come before rows: connections of their own
   Membership& membership;
   Watch& watch;
+  EventHub& events;
   ReadContext& reads;
   UploadSpace& uploads;
   Metrics& metrics;
@@ -45,6 +47,7 @@ struct Exchange {
   const Route& route;
   std::string_view id;  // the second parameter of the path, where there is one
   Caller caller;
+  Credential credential;
   http::Encoding encoding = http::Encoding::kIdentity;
   http::Query query;
 

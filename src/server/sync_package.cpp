@@ -153,10 +153,12 @@ awaitable<Result<Page>> load(ReadContext& context, ReadRequest read, SyncPackage
                                       .limit = request.limit,
                                       .offset = request.offset};
   CO_TRY(auto reader, co_await open_reader(context, read, query));
-  const auto finish = [head = reader.head(), deletions = reader.deletions()](SyncBody& whole) {
-    return whole.finish(head, deletions);
+  const auto finisher = [&reader] {
+    return [head = reader.head(), deletions = reader.deletions()](SyncBody& whole) {
+      return whole.finish(head, deletions);
+    };
   };
-  co_return co_await encode_page(context.workers, reader, std::move(body), finish, read.deadline);
+  co_return co_await encode_page(context.workers, reader, std::move(body), finisher, read.deadline);
 }
 
 }  // namespace

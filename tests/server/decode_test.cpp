@@ -35,6 +35,16 @@ std::string shown(const SyncPackageRequest& r) {
          ", documentation " + (r.include_documentation ? "yes" : "no") + ", limit " + std::to_string(r.limit) +
          ", offset " + std::to_string(r.offset);
 }
+std::string shown(const HeadsQuery& r) {
+  return "wait " + std::to_string(r.wait.count()) + ", since '" + r.since + "'";
+}
+std::string shown(const ChangesQuery& r) {
+  return r.connection.to_string() + ", cursor " + shown(r.cursor) + ", max_bytes " + std::to_string(r.max_bytes);
+}
+std::string shown(const BucketQuery& r) {
+  return r.connection.to_string() + ", kind " + std::to_string(static_cast<int>(r.kind)) + ", bucket " +
+         std::to_string(r.bucket) + ", at_least " + std::to_string(r.at_least);
+}
 std::string shown(const ReadDocumentationRequest& r) {
   return "connections " + shown(r.connection_ids) + ", objects " + shown(r.object_ids);
 }
@@ -82,8 +92,8 @@ template <class T>
 std::string outcome(const Decoded<T>& decoded) {
   return decoded ? "  ok " + shown(*decoded) + "\n" : outcome(decoded.error());
 }
-template <class T>
-std::string by_query(std::string_view input, Decoded<T> (*decode)(const http::Query&)) {
+template <class Decode>
+std::string by_query(std::string_view input, const Decode& decode) {
   const auto query = http::Query::parse(input);
   return query ? outcome(decode(*query)) : outcome(query.error());
 }
@@ -97,6 +107,11 @@ std::string run_case(std::string_view line) {
   const std::string_view rest = second == std::string_view::npos ? std::string_view() : input.substr(second + 1);
   if (decoder == "sync-package") return by_query(input, decode_sync_package);
   if (decoder == "read-documentation") return by_query(input, decode_read_documentation);
+  if (decoder == "heads") return by_query(input, decode_heads);
+  if (decoder == "changes") return by_query(rest, [&](const http::Query& query) { return decode_changes(id, query); });
+  if (decoder == "digest") return by_query(rest, [&](const http::Query& query) { return decode_buckets(id, query); });
+  if (decoder == "rows")
+    return by_query(rest, [&](const http::Query& query) { return decode_buckets(id, query, true); });
   if (decoder == "push-target") return by_query(input, decode_push_target);
   if (decoder == "push-notes") return by_query(input, decode_push_notes);
   if (decoder == "match-workspace") return outcome(decode_match_workspace(input));

@@ -124,6 +124,39 @@ TEST(Membership, WhatIsKeptByVersionIsDroppedWhenHistoryWentBack) {
   EXPECT_EQ(membership.state(kOrganization, at(51))->stamp.micros, 1);
 }
 
+TEST(Membership, ADatabaseOfAnotherEpochIsAnotherHistory) {
+  std::vector<OrganizationId> dropped;
+  Membership membership([&](OrganizationId organization) { dropped.push_back(organization); });
+  membership.confirm(state(3, 9), at(0), at(10));
+  auto restored = state(3, 12);
+  restored.epoch = Uuid::random();
+  membership.confirm(restored, at(20), at(30));
+  EXPECT_EQ(dropped.size(), 1U);
+  EXPECT_EQ(membership.state(kOrganization, at(31))->epoch, restored.epoch);
+}
+
+TEST(Membership, WhoWaitsIsToldOfRightsAndVersionsAndOfNothingElse) {
+  int told = 0;
+  Membership membership({}, [&](OrganizationId) { ++told; });
+  membership.confirm(state(1, 5), at(0), at(1));
+  EXPECT_EQ(told, 1);
+  membership.confirm(state(1, 5), at(2), at(3));
+  auto busy = state(1, 5);
+  busy.activity = 7;
+  membership.confirm(busy, at(4), at(5));
+  EXPECT_EQ(told, 1);
+  busy.version = Version{6};
+  membership.confirm(busy, at(6), at(7));
+  EXPECT_EQ(told, 2);
+  busy.access_version = 2;
+  membership.confirm(busy, at(8), at(9));
+  EXPECT_EQ(told, 3);
+  membership.confirm(state(1, 5), at(0), at(10));  // overtaken
+  EXPECT_EQ(told, 3);
+  membership.confirm_gone(kOrganization);
+  EXPECT_EQ(told, 4);
+}
+
 TEST(Membership, WatchesWhatIsUsedAndForgetsTheRest) {
   Membership membership;
   membership.confirm(state(1, 1), at(0), at(0));

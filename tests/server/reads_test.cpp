@@ -26,7 +26,7 @@ class ReadsTest : public StoreTest {
  protected:
   void SetUp() override {
     StoreTest::SetUp();
-    context_.emplace(server::ReadContext{*db_, pages_, listings_, workers_.get_executor()});
+    context_.emplace(server::ReadContext{*db_, pages_, listings_, heads_, cursor_key_, workers_.get_executor()});
   }
   server::ReadRequest read(store::Tenant who, Encoding encoding = Encoding::kIdentity) {
     const auto states = must(run(db_->watch({who.organization}, soon())));
@@ -51,6 +51,8 @@ class ReadsTest : public StoreTest {
   boost::asio::thread_pool workers_{2};
   server::PageCache pages_{8 << 20};
   server::ListingCache listings_;
+  server::HeadsCache heads_;
+  const std::string cursor_key_ = std::string(32, 'k');
   std::optional<server::ReadContext> context_;
 };
 
@@ -100,7 +102,8 @@ TEST_F(ReadsTest, EncodingsAndCachesAgree) {
   // Another process, another member: the same bytes under the same tag.
   server::PageCache other_pages(1 << 20);
   server::ListingCache other_listings;
-  server::ReadContext other{*db_, other_pages, other_listings, workers_.get_executor()};
+  server::HeadsCache other_heads;
+  server::ReadContext other{*db_, other_pages, other_listings, other_heads, cursor_key_, workers_.get_executor()};
   const auto again = must(run(server::sync_package(other, read({org_, member_user_}), {})));
   EXPECT_EQ(again.etag, plain.etag);
   EXPECT_EQ(*again.body, *plain.body);
