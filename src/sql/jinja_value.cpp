@@ -1,0 +1,140 @@
+#include "sql/jinja_value.h"
+
+#include <algorithm>
+
+namespace tideline::sql {
+namespace {
+
+const std::vector<JinjaValue> kNoItems;
+const std::vector<std::string> kNoKeys;
+
+}  // namespace
+
+JinjaValue JinjaValue::none() {
+  JinjaValue value;
+  value.kind_ = Kind::kNone;
+  return value;
+}
+
+JinjaValue JinjaValue::boolean(Truth run, Truth parse) {
+  JinjaValue value;
+  value.kind_ = Kind::kBoolean;
+  value.run_ = run;
+  value.parse_ = parse;
+  return value;
+}
+
+JinjaValue JinjaValue::number(std::string as_written) {
+  JinjaValue value = text(std::move(as_written));
+  value.kind_ = Kind::kNumber;
+  return value;
+}
+
+JinjaValue JinjaValue::text(std::string text) {
+  JinjaValue value;
+  value.kind_ = Kind::kText;
+  value.text_ = std::make_shared<const std::string>(std::move(text));
+  return value;
+}
+
+JinjaValue JinjaValue::relation(std::string name) {
+  JinjaValue value = text(std::move(name));
+  value.kind_ = Kind::kRelation;
+  return value;
+}
+
+JinjaValue JinjaValue::list(std::vector<JinjaValue> items) {
+  JinjaValue value;
+  for (const JinjaValue& item : items) value.depth_ = std::max(value.depth_, item.depth_);
+  if (value.depth_ >= kMaxDepth) return {};
+  ++value.depth_;
+  value.kind_ = Kind::kList;
+  value.items_ = std::make_shared<std::vector<JinjaValue>>(std::move(items));
+  return value;
+}
+
+JinjaValue JinjaValue::dict(std::vector<std::pair<std::string, JinjaValue>> members) {
+  std::vector<JinjaValue> items;
+  std::vector<std::string> keys;
+  items.reserve(members.size());
+  keys.reserve(members.size());
+  for (auto& [key, item] : members) {
+    keys.push_back(std::move(key));
+    items.push_back(std::move(item));
+  }
+  JinjaValue value = list(std::move(items));
+  if (!value.is_known()) return value;
+  value.kind_ = Kind::kDict;
+  value.keys_ = std::make_shared<const std::vector<std::string>>(std::move(keys));
+  return value;
+}
+
+JinjaValue JinjaValue::one_of(const std::vector<JinjaValue>& alternatives) {
+  std::vector<JinjaValue> flat;
+  for (const JinjaValue& alternative : alternatives)
+    for (const JinjaValue& value : alternative)
+      if (flat.size() < kMaxAlternatives && std::find(flat.begin(), flat.end(), value) == flat.end())
+        flat.push_back(value);
+  if (flat.empty()) return {};
+  if (flat.size() == 1) return flat.front();
+  JinjaValue value = list(std::move(flat));
+  if (value.is_known()) value.kind_ = Kind::kOneOf;
+  return value;
+}
+
+const std::vector<JinjaValue>& JinjaValue::items() const { return items_ ? *items_ : kNoItems; }
+const std::vector<std::string>& JinjaValue::keys() const { return keys_ ? *keys_ : kNoKeys; }
+
+const JinjaValue* JinjaValue::find(std::string_view key) const {
+  // Of a key that stands twice the last value counts.
+  for (std::size_t i = keys().size(); i-- > 0;)
+    if (keys()[i] == key) return &items()[i];
+  return nullptr;
+}
+
+void JinjaValue::append(const JinjaValue& item) const {
+  // A container could contain this list: a circle.
+  if (kind_ == Kind::kList) items_->push_back(item.items_ ? JinjaValue() : item);
+}
+
+Truth JinjaValue::truth(bool run) const {
+  switch (kind_) {
+    case Kind::kUnknown:
+      return Truth::kMaybe;
+    case Kind::kNone:
+      return Truth::kNo;
+    case Kind::kBoolean:
+      return run ? run_ : parse_;
+    case Kind::kNumber:
+      return as_text().find_first_of("123456789") == std::string_view::npos ? Truth::kNo : Truth::kYes;
+    case Kind::kText:
+      return as_text().empty() ? Truth::kNo : Truth::kYes;
+    case Kind::kRelation:
+      return Truth::kYes;
+    case Kind::kList:
+    case Kind::kDict:
+      return items().empty() ? Truth::kNo : Truth::kYes;
+    case Kind::kOneOf: {
+      // When it runs, the one that is taken; dbt sees them all.
+      const Truth first = items().front().truth(run);
+      for (const JinjaValue& item : items())
+        if (!run && item.truth(false) != first) return Truth::kMaybe;
+      return first;
+    }
+  }
+  return Truth::kMaybe;
+}
+
+Truth JinjaValue::run() const { return truth(true); }
+Truth JinjaValue::parse() const { return truth(false); }
+
+const JinjaValue* JinjaValue::begin() const { return kind_ == Kind::kOneOf ? items_->data() : this; }
+const JinjaValue* JinjaValue::end() const { return kind_ == Kind::kOneOf ? items_->data() + items_->size() : this + 1; }
+
+bool operator==(const JinjaValue& a, const JinjaValue& b) {
+  if (a.kind_ != b.kind_) return false;
+  if (a.items_ || b.items_) return a.items_ == b.items_;
+  return a.as_text() == b.as_text() && a.run_ == b.run_ && a.parse_ == b.parse_;
+}
+
+}  // namespace tideline::sql
