@@ -40,7 +40,7 @@ OWNERS = {
     "simdjson.h": {"base", "extract"},
     "spdlog/": {"cli"},
     "sqlite3.h": {"replica"},
-    "tl/expected.hpp": {"base", "http", "server"},
+    "tl/expected.hpp": {"base", "http", "server", "sync"},
     "toml++/": {"cli"},
     "xxhash.h": {"base"},
     "zlib.h": {"http"},

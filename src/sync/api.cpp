@@ -1,0 +1,380 @@
+#include "sync/api.h"
+
+#include <algorithm>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "http/query.h"
+
+namespace tideline::sync {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+/// An event stream that keeps itself alive says something every 20 seconds.
+constexpr milliseconds kEventSilence{45'000};
+/// Everything else: a server that is silent for so long has gone, or something between has.
+constexpr milliseconds kSilence{60'000};
+constexpr std::uint64_t kMaxJsonBytes = 64ULL * 1024 * 1024;
+
+http::ClientOptions client_options(const ServerTarget& target) {
+  http::ClientOptions options;
+  options.ca_file = target.ca_file;
+  options.user_agent = target.user_agent;
+  return options;
+}
+
+tl::unexpected<SyncError> corrupt(std::string message) {
+  return tl::unexpected(SyncError{Trouble::kCorrupt, Error{Code::kCorrupt, std::move(message), {}, {}}});
+}
+tl::unexpected<SyncError> corrupt(Error error) {
+  return tl::unexpected(SyncError{Trouble::kCorrupt, std::move(error)});
+}
+
+std::optional<milliseconds> retry_after_of(const http::ClientResponse& response) {
+  const auto text = response.header("retry-after");
+  if (!text || text->empty() || text->size() > 6) return std::nullopt;
+  if (!std::all_of(text->begin(), text->end(), [](char c) { return c >= '0' && c <= '9'; })) return std::nullopt;
+  return seconds(std::stol(std::string(*text)));
+}
+
+/// A portal, a proxy or a wrong port also answers 401 and 403: only what looks like this server's counts.
+bool is_problem(const http::ClientResponse& response) {
+  return response.header("content-type").value_or("").starts_with("application/problem+json");
+}
+
+SyncError failure_of(const http::ClientResponse& response) {
+  SyncError failure{Trouble::kRefused, http::error_of(response), {}, retry_after_of(response)};
+  if (!is_problem(response)) {
+    failure.trouble = Trouble::kNetwork;
+    failure.error.message += ", and not as a Tideline server answers";
+    failure.error.hint = "is the address right, and no portal or proxy in between?";
+    return failure;
+  }
+  switch (response.status) {
+    case 401:
+      failure.trouble = Trouble::kUnauthenticated;
+      break;
+    case 403:
+      failure.trouble = Trouble::kDenied;
+      break;
+    case 404:
+      failure.trouble = Trouble::kNotFound;
+      break;
+    case 410:
+      failure.trouble = Trouble::kGone;
+      if (const auto body = Json::parse(response.body, "answer")) failure.gone = body->string_at("code").value_or("");
+      break;
+    case 408:
+    case 429:
+    case 500:
+    case 502:
+    case 503:
+    case 504:
+    case 507:
+      failure.trouble = Trouble::kBusy;
+      break;
+    default:
+      break;
+  }
+  return failure;
+}
+
+std::int64_t integer_at(const Json& object, std::string_view key, std::int64_t otherwise) {
+  const Json* value = object.find(key);
+  return value && value->if_int() ? *value->if_int() : otherwise;
+}
+
+std::optional<Digest> digest_of(const std::string& text) {
+  const auto bytes = from_hex(text);
+  if (!bytes) return std::nullopt;
+  return Digest::from_bytes({reinterpret_cast<const char*>(bytes->data()), bytes->size()});
+}
+
+std::optional<unsigned __int128> sum_of(const std::string& text) {
+  const auto bytes = from_hex(text);
+  if (!bytes || bytes->size() != 16) return std::nullopt;
+  unsigned __int128 sum = 0;
+  for (const std::uint8_t byte : *bytes) sum = (sum << 8) | byte;
+  return sum;
+}
+
+Result<std::vector<ServerConnection>> connections_of(const Json* list) {
+  if (!list || !list->if_array()) return fail(Code::kCorrupt, "the server's answer has no list of connections");
+  std::vector<ServerConnection> out;
+  for (const Json& each : *list->if_array()) {
+    ServerConnection connection;
+    const auto id = ConnectionId::parse(each.string_at("id").value_or(""));
+    if (!id) return fail(Code::kCorrupt, "a connection in the server's answer has no id");
+    connection.id = *id;
+    connection.type = each.string_at("type").value_or("");
+    connection.name = each.string_at("name").value_or("");
+    connection.full_name = each.string_at("full_name").value_or("");
+    connection.subdir = each.string_at("subdir").value_or("");
+    connection.status = each.string_at("status").value_or("");
+    connection.reason = each.string_at("reason").value_or("");
+    connection.object_count = integer_at(each, "object_count", 0);
+    out.push_back(std::move(connection));
+  }
+  return out;
+}
+
+}  // namespace
+
+const ConnectionHead* Heads::find(ConnectionId id) const {
+  const auto at = std::find_if(connections.begin(), connections.end(), [id](const auto& c) { return c.id == id; });
+  return at == connections.end() ? nullptr : &*at;
+}
+
+Result<Heads> Heads::parse(std::string_view text) {
+  TRY(const Json json, Json::parse(text, "answer to /heads"));
+  Heads heads;
+  heads.epoch = json.string_at("epoch").value_or("");
+  heads.version.value = integer_at(json, "version", -1);
+  heads.schema = integer_at(json, "schema", -1);
+  const Json* list = json.find("connections");
+  if (heads.epoch.empty() || heads.version.value < 0 || heads.schema < 0 || !list || !list->if_array())
+    return fail(Code::kCorrupt, "the answer to /heads lacks epoch, version, schema or connections");
+  for (const Json& each : *list->if_array()) {
+    const auto id = ConnectionId::parse(each.string_at("id").value_or(""));
+    const auto digest = digest_of(each.string_at("digest").value_or(""));
+    const ConnectionHead head{id.value_or(ConnectionId{}), integer_at(each, "incarnation", -1),
+                              Version{integer_at(each, "version", -1)}, digest.value_or(Digest{})};
+    if (!id || !digest || head.incarnation < 0 || head.version.value < 0)
+      return fail(Code::kCorrupt, "a connection in the answer to /heads is not as it should be");
+    heads.connections.push_back(head);
+  }
+  return heads;
+}
+
+Result<Hint> Hint::parse(std::string_view text) {
+  TRY(const Json json, Json::parse(text, "event"));
+  Hint hint{json.string_at("epoch").value_or(""), Version{integer_at(json, "version", -1)},
+            milliseconds(std::clamp<std::int64_t>(integer_at(json, "spread_ms", 0), 0, 60'000))};
+  if (hint.epoch.empty() || hint.version.value < 0) return fail(Code::kCorrupt, "an event lacks epoch or version");
+  return hint;
+}
+
+Api::Api(ServerTarget target, const std::atomic<bool>& stop)
+    : target_(std::move(target)), stop_(stop), client_(client_options(target_)) {}
+
+http::ClientRequest Api::request(std::string method, const std::string& path) const {
+  http::ClientRequest request;
+  request.method = std::move(method);
+  request.url = target_.server + "/api/metadata-sync/organizations/" + target_.organization.to_string() + path;
+  request.token = target_.token;
+  request.response_limit = kMaxJsonBytes;
+  request.silence = kSilence;
+  request.keep_going = [this] { return !stop_.load(std::memory_order_relaxed); };
+  return request;
+}
+
+Answer<http::ClientResponse> Api::send(const http::ClientRequest& request) {
+  auto response = client_.send(request);
+  if (!response) {
+    if (stop_) return tl::unexpected(SyncError{Trouble::kStopped, std::move(response.error())});
+    // An unsafe address or a certificate that does not hold is no matter of waiting.
+    const Code code = response.error().code;
+    const bool lasting = code == Code::kInvalidInput || code == Code::kPermissionDenied;
+    return tl::unexpected(SyncError{lasting                   ? Trouble::kRefused
+                                    : code == Code::kTooLarge ? Trouble::kCorrupt
+                                                              : Trouble::kNetwork,
+                                    std::move(response.error())});
+  }
+  if (response->status >= 400) return tl::unexpected(failure_of(*response));
+  if (response->status >= 300 && response->status != 304)
+    return tl::unexpected(
+        SyncError{Trouble::kNetwork, Error{Code::kUnavailable,
+                                           "the server answered with status " + std::to_string(response->status),
+                                           "redirects are not followed: give the address it leads to",
+                                           {}}});
+  return std::move(*response);
+}
+
+Answer<std::string> Api::ask(http::ClientRequest request) {
+  TRY(auto response, send(request));
+  return std::move(response.body);
+}
+
+Answer<std::vector<ServerConnection>> Api::connections() {
+  TRY(const std::string body, ask(request("GET", "/connections")));
+  const auto json = Json::parse(body, "answer to /connections");
+  if (!json) return corrupt(json.error());
+  auto list = connections_of(json->find("connections"));
+  if (!list) return corrupt(std::move(list.error()));
+  return std::move(*list);
+}
+
+Answer<WorkspaceAnswer> Api::match_workspace(const std::string& identifier) {
+  http::ClientRequest question = request("POST", "/connections/match-workspace");
+  question.content_type = "application/json";
+  JsonWriter(question.body).begin_object().key("workspace_identifier").string(identifier).end_object();
+  TRY(const std::string body, ask(std::move(question)));
+  const auto json = Json::parse(body, "answer to match-workspace");
+  if (!json) return corrupt(json.error());
+  WorkspaceAnswer answer;
+  for (auto [name, list] :
+       {std::pair("matched_connections", &answer.matched), std::pair("suggested_connections", &answer.suggested),
+        std::pair("other_connections", &answer.other)}) {
+    auto connections = connections_of(json->find(name));
+    if (!connections) return corrupt(std::move(connections.error()));
+    *list = std::move(*connections);
+  }
+  return answer;
+}
+
+Answer<std::string> Api::register_session(const SessionRegistration& session) {
+  http::ClientRequest question = request("POST", "/ide-sessions");
+  question.content_type = "application/json";
+  JsonWriter json(question.body);
+  json.begin_object().key("workspace_identifier").string(session.workspace_identifier);
+  json.key("workspace_hash").string(session.workspace_hash).key("ide_version").string(session.ide_version);
+  json.key("sync_mode").string(session.sync_mode).key("connection_ids").begin_array();
+  for (const auto& id : session.connections) json.string(id.to_string());
+  json.end_array().end_object();
+  TRY(const std::string body, ask(std::move(question)));
+  const auto answer = Json::parse(body, "answer to ide-sessions");
+  const auto id = answer ? answer->string_at("session_id") : std::nullopt;
+  if (!id) return corrupt("the answer to ide-sessions has no session_id");
+  return *id;
+}
+
+Answer<void> Api::update_session(const std::string& id, std::int64_t objects, std::string_view status,
+                                 std::string_view error_message) {
+  http::ClientRequest question = request("PATCH", "/ide-sessions/" + http::percent_encode(id));
+  question.content_type = "application/json";
+  JsonWriter json(question.body);
+  json.begin_object().key("total_objects_synced").number(objects).key("sync_status").string(status);
+  json.key("error_message");
+  if (error_message.empty())
+    json.null();
+  else
+    json.string(error_message);
+  json.end_object();
+  TRY(const std::string ignored, ask(std::move(question)));
+  return {};
+}
+
+Answer<std::optional<Heads>> Api::heads(std::string_view etag, seconds wait) {
+  std::string path = "/heads";
+  if (wait.count() > 0) path += "?wait=" + std::to_string(wait.count()) + "&since=" + http::percent_encode(etag);
+  http::ClientRequest question = request("GET", path);
+  if (wait.count() > 0) question.silence = wait + seconds(20);
+  if (!etag.empty() && wait.count() == 0)
+    question.headers.emplace_back("If-None-Match", "\"" + std::string(etag) + "\"");
+  TRY(auto response, send(question));
+  if (response.status == 304 || response.status == 204) return std::optional<Heads>();
+  auto heads = Heads::parse(response.body);
+  if (!heads) return corrupt(std::move(heads.error()));
+  std::string_view tag = response.header("etag").value_or("");
+  if (tag.starts_with("W/")) tag.remove_prefix(2);  // a proxy that compresses makes it weak
+  if (tag.size() >= 2 && tag.front() == '"' && tag.back() == '"') heads->etag = tag.substr(1, tag.size() - 2);
+  return std::optional(std::move(*heads));
+}
+
+Answer<ReceivedPage> Api::page(const std::string& path) {
+  http::ClientRequest question = request("GET", path);
+  question.headers.emplace_back("Accept", wire::kChangesType);
+  ReceivedPage page;
+  wire::ChangesPageReader reader;
+  std::optional<Error> failed;
+  const auto read = [&]() -> Result<void> {
+    for (;;) {
+      TRY(const auto event, reader.next());
+      switch (event) {
+        case wire::ChangesPageReader::Event::kNeedInput:
+          return {};
+        case wire::ChangesPageReader::Event::kRow:
+          if (page.bytes.size() + reader.row().bytes.size() > kMaxPageBytes)
+            return fail(Code::kTooLarge, "a page of the server is larger than pages can be");
+          page.rows.push_back(
+              {reader.row().row_version, reader.row().hash, page.bytes.size(), reader.row().bytes.size()});
+          page.bytes += reader.row().bytes;
+          break;
+        case wire::ChangesPageReader::Event::kTombstone:
+          page.tombstones.push_back(reader.tombstone());
+          break;
+        case wire::ChangesPageReader::Event::kEnd:
+          page.end_json = reader.end_json();
+          break;
+      }
+    }
+  };
+  question.sink = [&](std::string_view piece) {
+    reader.feed(piece);
+    auto done = read();
+    if (!done) failed = std::move(done.error());
+    return !failed;
+  };
+  auto response = send(question);
+  if (failed) return corrupt(std::move(*failed));
+  if (!response) return tl::unexpected(std::move(response.error()));
+  if (auto whole = reader.finish(); !whole) return corrupt(std::move(whole.error()));
+  page.received_bytes = response->received_bytes;
+  return page;
+}
+
+Answer<ReceivedPage> Api::changes(ConnectionId connection, const std::string& cursor) {
+  return page("/connections/" + connection.to_string() + "/changes" +
+              (cursor.empty() ? "" : "?cursor=" + http::percent_encode(cursor)));
+}
+
+Answer<ReceivedPage> Api::rows(ConnectionId connection, Kind kind, std::uint8_t bucket, Version at_least) {
+  return page("/connections/" + connection.to_string() + "/rows?kind=" + std::to_string(static_cast<int>(kind)) +
+              "&bucket=" + std::to_string(bucket) + "&at_least=" + std::to_string(at_least.value));
+}
+
+Answer<ServerBuckets> Api::buckets(ConnectionId connection, Kind kind, Version at_least) {
+  TRY(const std::string body, ask(request("GET", "/connections/" + connection.to_string() +
+                                                     "/digest?kind=" + std::to_string(static_cast<int>(kind)) +
+                                                     "&at_least=" + std::to_string(at_least.value))));
+  const auto json = Json::parse(body, "answer to /digest");
+  if (!json) return corrupt(json.error());
+  ServerBuckets out;
+  out.version.value = integer_at(*json, "version", -1);
+  const Json* list = json->find("buckets");
+  const Json::Array* buckets = list ? list->if_array() : nullptr;
+  if (out.version.value < 0 || !buckets || buckets->size() != out.buckets.size())
+    return corrupt("the answer to /digest lacks version or buckets");
+  for (std::size_t i = 0; i < out.buckets.size(); ++i) {
+    const Json::Array* pair = (*buckets)[i].if_array();
+    const std::int64_t* count = pair && pair->size() == 2 ? (*pair)[0].if_int() : nullptr;
+    const std::string* text = count ? (*pair)[1].if_string() : nullptr;
+    const auto sum = text ? sum_of(*text) : std::nullopt;
+    if (!sum || *count < 0) return corrupt("a bucket in the answer to /digest is not as it should be");
+    out.buckets[i] = {*count, *sum};
+  }
+  return out;
+}
+
+Answer<std::optional<milliseconds>> Api::events(const std::function<void(const Hint&)>& on_hint,
+                                                const std::function<bool()>& keep_going) {
+  http::ClientRequest question = request("GET", "/events");
+  question.headers.emplace_back("Accept", "text/event-stream");
+  question.compressed = false;
+  question.silence = kEventSilence;
+  question.keep_going = [&] { return !stop_ && keep_going(); };
+  EventStreamParser parser;
+  std::optional<Error> failed;
+  question.sink = [&](std::string_view piece) {
+    const auto fed = parser.feed(piece, [&](const ServerEvent& event) {
+      auto hint = Hint::parse(event.data);
+      if (hint)
+        on_hint(*hint);
+      else
+        failed = std::move(hint.error());
+    });
+    if (!fed) failed = fed.error();
+    return !failed && keep_going();
+  };
+  auto response = send(question);
+  if (failed) return corrupt(std::move(*failed));
+  if (!response) {
+    if (!keep_going()) response.error().trouble = Trouble::kStopped;
+    return tl::unexpected(std::move(response.error()));
+  }
+  return parser.retry();
+}
+
+}  // namespace tideline::sync
