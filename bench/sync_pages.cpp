@@ -52,6 +52,7 @@ T must(Result<T> result) {
 }
 
 struct Setup {
+  std::string cursor_key = std::string(32, 'k');
   boost::asio::io_context io;
   boost::asio::thread_pool workers{2};
   std::unique_ptr<store::Database> database;
@@ -90,7 +91,9 @@ void measure(Setup& setup, http::Encoding encoding, int rounds) {
   for (int round = 0; round < rounds; ++round) {
     server::PageCache pages(32 << 20);
     server::ListingCache listings;
-    server::ReadContext context{*setup.database, pages, listings, setup.workers.get_executor()};
+    server::HeadsCache heads;
+    server::ReadContext context{
+        *setup.database, pages, listings, heads, setup.cursor_key, setup.workers.get_executor()};
     const auto states = must(pg::run(setup.io, setup.database->watch({tenant.organization}, setup.deadline())));
     const auto start = Clock::now();
     const double cpu = cpu_seconds();

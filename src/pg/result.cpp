@@ -112,8 +112,11 @@ ResultSet::Cell ResultSet::cell(int row, int column) const {
 }
 
 std::size_t ResultSet::row_bytes(int row) const {
+  if (row < 0 || row >= rows_) wrong(0, "a row outside the result");
+  const pg_result* part = row_by_row_ ? parts_[static_cast<std::size_t>(row)].get() : parts_.front().get();
+  const int at = row_by_row_ ? 0 : row;
   std::size_t sum = 0;
-  for (int column = 0; column < columns(); ++column) sum += cell(row, column).size;
+  for (int column = 0; column < columns(); ++column) sum += static_cast<std::size_t>(PQgetlength(part, at, column));
   return sum;
 }
 

@@ -93,6 +93,7 @@ constexpr int kFirstField = 2;  // behind row_version and row_hash
 constexpr std::int64_t kMinBatch = 16;
 constexpr std::int64_t kMaxBatch = 4096;         // the columns of a project have some 300 bytes each
 constexpr std::size_t kBatchBytes = 512 * 1024;  // of a batch in memory, about: several are there at once
+constexpr int kSampledRows = 64;                 // of a batch, to know how large its rows are
 constexpr std::int64_t kGrowth = 8;              // of one batch over the one before
 constexpr std::int64_t kHashesAtOnce = 8192;
 constexpr std::size_t kTombstoneBytes = 30;  // on the wire
@@ -283,9 +284,10 @@ awaitable<Result<void>> ChangesReader::refill(Deadline deadline) {
     stream.exhausted = count < stream.batch;
     if (count > 0) {
       stream.bound = position_at(asked[n], *rows, count - 1);
+      const int sample = std::min(count, kSampledRows);
       std::size_t bytes = 1;
-      for (int row = 0; row < count; ++row) bytes += rows->row_bytes(row);
-      const auto fitting = static_cast<std::int64_t>(kBatchBytes / (bytes / static_cast<std::size_t>(count) + 1));
+      for (int row = 0; row < sample; ++row) bytes += rows->row_bytes(row);
+      const auto fitting = static_cast<std::int64_t>(kBatchBytes / (bytes / static_cast<std::size_t>(sample) + 1));
       stream.batch = std::clamp(fitting, kMinBatch, std::min(kMaxBatch, stream.batch * kGrowth));
     }
     stream.rows = std::move(rows);
