@@ -24,26 +24,26 @@ namespace tideline::replica {
 
 /// An object as lists show it.
 struct ObjectRef {
-  Uuid id;
-  ConnectionId connection;
-  std::string unique_id;  // dbt's; "" where it has none
-  std::string name;
-  std::string full_name;
-  std::string object_type;
+  Uuid id{};
+  ConnectionId connection{};
+  std::string unique_id{};  // dbt's; "" where it has none
+  std::string name{};
+  std::string full_name{};
+  std::string object_type{};
   bool here = true;  // false: an upstream end of a connection that is not synced; id and full_name alone are known
 };
 
 struct ColumnRef {
-  ObjectRef object;
-  std::string column;
+  ObjectRef object{};
+  std::string column{};
 };
 
 // ---- Names
 
 /// What a name means: an object, or a column of it.
 struct Target {
-  ObjectRef object;
-  std::optional<std::string> column;  // as it is written in the object
+  ObjectRef object{};
+  std::optional<std::string> column{};  // as it is written in the object
 };
 
 /// `target` where the name means one thing, else `candidates` (at most kMaxCandidates, best first).
@@ -56,21 +56,21 @@ struct Resolution {
 // ---- Search
 
 struct SearchQuery {
-  std::string text;  // words; each has to occur, at the start of a word or inside a name
+  std::string text{};  // words; each has to occur, at the start of a word or inside a name
   bool objects = true;
   bool columns = true;
   bool documentation = true;
-  std::vector<std::string> object_types;  // empty: all
-  std::size_t limit = 20;                 // at most kMaxSearch
+  std::vector<std::string> object_types{};  // empty: all
+  std::size_t limit = 20;                   // at most kMaxSearch
 };
 inline constexpr std::size_t kMaxSearch = 1000;
 
 struct SearchHit {
   enum class Where { kName, kNamePrefix, kNamePart, kDescription, kDocumentation };
   Kind kind = Kind::kObject;  // kObject, kColumn, kDocumentation
-  ObjectRef object;           // the column's, the document's, or itself
-  std::string column;         // of a column
-  std::string text;           // its description, or the passage of the document; cut to some 200 bytes
+  ObjectRef object{};         // the column's, the document's, or itself
+  std::string column{};       // of a column
+  std::string text{};         // its description, or the passage of the document; cut to some 200 bytes
   Where where = Where::kName;
 };
 
@@ -82,31 +82,31 @@ struct SearchAnswer {
 // ---- One object
 
 struct ColumnDetails {
-  Uuid id;
-  std::string name;
-  std::optional<std::string> data_type;
-  std::optional<bool> is_nullable;
+  Uuid id{};
+  std::string name{};
+  std::optional<std::string> data_type{};
+  std::optional<bool> is_nullable{};
   bool is_primary_key = false;
   bool is_foreign_key = false;
-  std::optional<std::string> description;
+  std::optional<std::string> description{};
   std::int64_t position = 0;
-  std::string metadata;  // JSON
+  std::string metadata{};  // JSON
 };
 
 struct Neighbour {
-  ObjectRef object;
-  std::string dependency_type;  // ref, source, test, macro, semantic
+  ObjectRef object{};
+  std::string dependency_type{};  // ref, source, test, macro, semantic
 };
 
 struct ObjectDetails {
-  ObjectRef object;
-  ObjectRecord record;
-  std::string connection_full_name;
-  std::optional<std::string> path;  // of its file
-  std::vector<ColumnDetails> columns;
-  std::vector<Neighbour> upstream;
-  std::vector<Neighbour> downstream;
-  std::vector<DocumentationRecord> documentation;
+  ObjectRef object{};
+  ObjectRecord record{};
+  std::string connection_full_name{};
+  std::optional<std::string> path{};  // of its file
+  std::vector<ColumnDetails> columns{};
+  std::vector<Neighbour> upstream{};
+  std::vector<Neighbour> downstream{};
+  std::vector<DocumentationRecord> documentation{};
 };
 
 // ---- Lineage
@@ -114,7 +114,7 @@ struct ObjectDetails {
 enum class Direction { kUpstream, kDownstream };
 
 struct LineageQuery {
-  Target from;  // of a column where it has one, else of the object
+  Target from{};  // of a column where it has one, else of the object
   Direction direction = Direction::kUpstream;
   std::size_t depth = 0;     // 0: all the way
   bool influence = false;    // of columns: also what only decides on rows (joined, filtered, grouped, ordered)
@@ -123,8 +123,8 @@ struct LineageQuery {
 inline constexpr std::size_t kMaxNodes = 100'000;
 
 struct LineageNode {
-  ObjectRef object;
-  std::optional<std::string> column;
+  ObjectRef object{};
+  std::optional<std::string> column{};
   std::size_t depth = 0;  // edges from the start, on the shortest way
 };
 
@@ -132,26 +132,26 @@ struct LineageNode {
 struct LineageEdge {
   std::size_t source = 0;
   std::size_t target = 0;
-  std::string type;  // of objects: dependency_type; of columns: transformation_type
-  std::optional<std::string> expression;
+  std::string type{};  // of objects: dependency_type; of columns: transformation_type
+  std::optional<std::string> expression{};
   std::int64_t confidence = 1000;  // thousandths
 };
 
 /// Breadth first: nodes[0] is where it began, depths ascend, each node is there once (cycles end by themselves).
 struct Lineage {
-  std::vector<LineageNode> nodes;
-  std::vector<LineageEdge> edges;
+  std::vector<LineageNode> nodes{};
+  std::vector<LineageEdge> edges{};
   bool truncated = false;  // there are nodes beyond the limit, or beyond the depth
 };
 
 /// What is downstream of a column or an object, in the order of distance.
 struct Impact {
-  Target from;
-  std::vector<LineageNode> columns;     // that take their value from it (for an object: from any of its columns)
-  std::vector<LineageNode> influenced;  // columns whose rows it decides on, and what takes its value from those
-  std::vector<LineageNode> objects;     // models, snapshots …: all that depend on it
-  std::vector<LineageNode> tests;       // tests and unit tests of any of these
-  std::vector<LineageNode> exposures;
+  Target from{};
+  std::vector<LineageNode> columns{};     // that take their value from it (for an object: from any of its columns)
+  std::vector<LineageNode> influenced{};  // columns whose rows it decides on, and what takes its value from those
+  std::vector<LineageNode> objects{};     // models, snapshots …: all that depend on it
+  std::vector<LineageNode> tests{};       // tests and unit tests of any of these
+  std::vector<LineageNode> exposures{};
   bool columns_known = true;  // false: no column lineage there, `objects` is all that can be said
   bool truncated = false;
 };
@@ -159,28 +159,28 @@ struct Impact {
 // ---- Status
 
 struct ConnectionStatus {
-  ConnectionId id;
-  std::string type;
-  std::string full_name;
-  std::string subdir;
-  Version version;
-  Version valid_through;
+  ConnectionId id{};
+  std::string type{};
+  std::string full_name{};
+  std::string subdir{};
+  Version version{};
+  Version valid_through{};
   std::array<std::int64_t, kKindCount> rows{};  // by kind
 };
 
 struct Status {
-  std::string server;
-  OrganizationId organization;
-  std::string epoch;
+  std::string server{};
+  OrganizationId organization{};
+  std::string epoch{};
   std::int64_t schema = 0;
-  std::optional<Version> version;
-  std::vector<ConnectionStatus> connections;
-  std::optional<Timestamp> applied_at;
-  std::optional<std::string> closed;                       // why queries are refused
-  std::vector<std::pair<std::string, std::string>> notes;  // Writer::note, by key
+  std::optional<Version> version{};
+  std::vector<ConnectionStatus> connections{};
+  std::optional<Timestamp> applied_at{};
+  std::optional<std::string> closed{};                       // why queries are refused
+  std::vector<std::pair<std::string, std::string>> notes{};  // Writer::note, by key
   std::int64_t staged_rows = 0;
   std::uintmax_t file_bytes = 0;
-  std::filesystem::path database;  // the file behind the link
+  std::filesystem::path database{};  // the file behind the link
 };
 
 /// One snapshot. Errors of all: kCorrupt (a damaged file; the hint is `tideline verify`), kUnavailable (busy for long).

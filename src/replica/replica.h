@@ -41,24 +41,24 @@ struct WriterOptions {
 
 /// Where a connection stands.
 struct Position {
-  ConnectionId connection;
+  ConnectionId connection{};
   std::int64_t incarnation = 0;
   /// To ask with: of what was staged, where something was, else of what was applied. Empty: from the start.
-  std::string cursor;
+  std::string cursor{};
   bool staged = false;  // pages or buckets of it wait for apply
   bool fresh = false;   // staged to the end, or confirmed, since the last apply
-  Version version;      // of the connection, as applied; 0: not in the replica yet
-  Version valid_through;
-  Digest digest;
+  Version version{};    // of the connection, as applied; 0: not in the replica yet
+  Version valid_through{};
+  Digest digest{};
 };
 
 struct WriterState {
   bool complete = false;  // there is a replica that readers see
   bool building = false;  // what is staged goes into a new file
-  std::string epoch;      // of the file that is staged into; empty: none yet
+  std::string epoch{};    // of the file that is staged into; empty: none yet
   std::int64_t schema = 0;
-  std::optional<Version> version;  // of the replica that readers see
-  std::vector<Position> connections;
+  std::optional<Version> version{};  // of the replica that readers see
+  std::vector<Position> connections{};
 };
 
 /// Why a new file is begun. All but the first are bounded (begin_new).

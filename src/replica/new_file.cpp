@@ -1,0 +1,215 @@
+// New files: begun, resumed after a crash, finished, put in place; and files of older formats written anew.
+
+#include <algorithm>
+
+#include "replica/writer_impl.h"
+
+namespace tideline::replica {
+namespace {
+
+constexpr int kWriterBusyMilliseconds = 10'000;  // readers never block a writer in WAL: only stock tools might
+
+Result<void> check_format(Database& database) {
+  TRY(const auto id, database.number("pragma application_id"));
+  TRY(const auto format, database.number("pragma user_version"));
+  if (id.value_or(0) != kApplicationId)
+    return fail(Code::kCorrupt, "The file is no replica of tideline.", "Run `tideline verify`.");
+  if (format.value_or(0) > kFormat)
+    return fail(Code::kUnsupported, "The replica was made by a newer tideline.", "Upgrade this one.");
+  return {};
+}
+
+}  // namespace
+
+Result<void> Writer::Impl::check_owner(Database& database) const {
+  TRY(const auto organization, get_state(database, "organization"));
+  TRY(const auto server, get_state(database, "server"));
+  if (organization != options.organization.to_string() || server != options.server)
+    return fail(Code::kConflict, "The replica is of another server or organization.",
+                "It is of " + organization.value_or("?") + " at " + server.value_or("?") + ".");
+  return {};
+}
+
+Result<void> Writer::Impl::open_databases(bool damaged) {
+  const auto present = files.present();
+  if (present && !damaged) {
+    TRY(auto db, Database::open(files.database(*present), Database::Mode::kWrite, kWriterBusyMilliseconds));
+    TRY_VOID(check_format(db));
+    TRY_VOID(check_owner(db));
+    TRY_VOID(set_up_connection(db));
+    TRY(const auto format, db.number("pragma user_version"));
+    if (*format < kFormat) {
+      TRY_VOID(migrate(std::move(db), *present));
+      return {};
+    }
+    TRY(auto open, OpenDatabase::prepare(*present, false, std::move(db)));
+    main.emplace(std::move(open));
+  }
+  // The highest one beside it may be a new file that a crash interrupted; every other is left over.
+  auto numbers = files.databases();
+  std::optional<int> candidate;
+  if (!numbers.empty() && (!present || numbers.back() > *present)) candidate = numbers.back();
+  for (const int number : numbers)
+    if (number != present && number != candidate) files.remove(number);
+  if (!candidate) return {};
+  const auto resume = [&]() -> Result<void> {
+    TRY(auto db, Database::open(files.database(*candidate), Database::Mode::kWrite, kWriterBusyMilliseconds));
+    TRY_VOID(check_format(db));
+    TRY_VOID(check_owner(db));
+    TRY(const auto format, db.number("pragma user_version"));
+    TRY(const auto boot, get_state(db, "boot"));
+    // What was not waited for is lost when the machine went down, no one knows which half.
+    if (*format != kFormat || !boot || *boot != boot_id()) return fail(Code::kGone, "of an earlier start");
+    TRY(const auto complete, get_state(db, "complete"));
+    if (complete) {
+      db = Database();
+      return put_in_place(*candidate);
+    }
+    TRY_VOID(set_up_loading(db));
+    TRY(auto open, OpenDatabase::prepare(*candidate, true, std::move(db)));
+    building.emplace(std::move(open));
+    return {};
+  };
+  if (const auto resumed = resume(); !resumed) {
+    if (resumed.error().code == Code::kResourceExhausted || resumed.error().code == Code::kPermissionDenied)
+      return resumed;
+    files.remove(*candidate);
+  }
+  return {};
+}
+
+Result<void> Writer::Impl::begin_building(std::string_view epoch) {
+  const auto numbers = files.databases();
+  const int number = numbers.empty() ? 1 : numbers.back() + 1;
+  TRY(auto db, Database::open(files.database(number), Database::Mode::kCreate, kWriterBusyMilliseconds));
+  std::filesystem::permissions(files.database(number), std::filesystem::perms(0600));
+  // 8 KiB pages: a model's SQL overflows into fewer pages.
+  TRY_VOID(db.run("pragma page_size = 8192; pragma auto_vacuum = none"));
+  TRY_VOID(set_up_loading(db));
+  TRY(auto transaction, Transaction::begin(db));
+  TRY_VOID(create_tables(db));
+  TRY_VOID(set_state(db, "organization", options.organization.to_string()));
+  TRY_VOID(set_state(db, "server", options.server));
+  TRY_VOID(set_state(db, "epoch", epoch));
+  TRY_VOID(set_state(db, "schema", std::to_string(kSyncSchema)));
+  TRY_VOID(set_state(db, "boot", boot_id()));
+  TRY_VOID(transaction.commit());
+  TRY(auto open, OpenDatabase::prepare(number, true, std::move(db)));
+  building.emplace(std::move(open));
+  return {};
+}
+
+void Writer::Impl::drop_building() {
+  page.reset();
+  if (!building) return;
+  const int number = building->number;
+  building.reset();
+  files.remove(number);
+}
+
+Result<void> Writer::Impl::finish_building(const std::vector<KnownConnection>& connections,
+                                           const std::vector<std::pair<ConnectionId, Buckets>>& buckets,
+                                           Transaction transaction) {
+  Database& db = building->db;
+  TRY_VOID(create_indexes(db));
+  TRY_VOID(create_search_index(db));
+  TRY_VOID(build_search_index(db));
+  for (std::size_t i = 0; i < connections.size(); ++i) TRY_VOID(store_buckets(db, buckets[i].first, buckets[i].second));
+  if (main) {
+    // What was noted of the last attempts stays with the replica.
+    TRY(auto notes, main->db.prepare("select key, value from sync_notes"));
+    TRY(auto put, db.prepare("insert or ignore into sync_notes values (?1, ?2)"));
+    for (;;) {
+      TRY(const bool row, notes.step());
+      if (!row) break;
+      TRY_VOID(put.text(1, notes.bytes_at(0)).text(2, notes.bytes_at(1)).run());
+    }
+  }
+  TRY_VOID(db.run("delete from sync_staged_rows; delete from sync_staged"));
+  TRY_VOID(set_state(db, "applied_at", Timestamp::now().to_string()));
+  TRY_VOID(set_state(db, "complete", "1"));
+  TRY_VOID(transaction.commit());
+  const int number = building->number;
+  building.reset();
+  return put_in_place(number);
+}
+
+Result<void> Writer::Impl::put_in_place(int number) {
+  {
+    TRY(auto db, Database::open(files.database(number), Database::Mode::kWrite, kWriterBusyMilliseconds));
+    TRY(const auto mode, db.string("pragma journal_mode = wal"));
+    if (mode != "wal") return fail(Code::kUnavailable, "The new replica cannot be readied.", {}, "no WAL");
+  }
+  TRY_VOID(files.put_in_place(number));
+  const std::optional<int> old = main ? std::optional(main->number) : std::nullopt;
+  main.reset();
+  if (old) files.remove(*old);
+  TRY(auto db, Database::open(files.database(number), Database::Mode::kWrite, kWriterBusyMilliseconds));
+  TRY_VOID(set_up_connection(db));
+  TRY(auto open, OpenDatabase::prepare(number, false, std::move(db)));
+  main.emplace(std::move(open));
+  // One that was damaged was not open, and is left over.
+  for (const int other : files.databases())
+    if (other != number) files.remove(other);
+  return {};
+}
+
+// Row by row, as bytes: fields an older format had no column for were kept as they came, and find theirs now.
+Result<void> Writer::Impl::migrate(Database old, int number) {
+  TRY(const auto layout, read_layout(old));
+  TRY(const auto epoch, get_state(old, "epoch"));
+  for (const int other : files.databases())
+    if (other != number) files.remove(other);
+  TRY_VOID(begin_building(epoch.value_or("")));
+  const auto copy = [&]() -> Result<void> {
+    TRY(auto transaction, Transaction::begin(building->db));
+    for (const auto& table : layout) {
+      TRY(auto reader, RowReader::open(old, table, "order by seq"));
+      for (;;) {
+        TRY(const auto row, reader.next());
+        if (!row) break;
+        if (!row->damage.empty()) return fail(Code::kCorrupt, "A row is damaged.", {}, row->damage);
+        TRY(const auto fields, wire::read_row_bytes(row->bytes));
+        TRY_VOID(building->table(table.kind).insert(fields, row->version, hash_of_row_bytes(row->bytes)));
+      }
+    }
+    TRY(auto connections, known_connections(old));
+    std::erase_if(connections, [](const auto& one) { return !one.applied; });
+    for (const auto& one : connections) {
+      // What was staged is fetched again: of what was applied alone is known that it is right.
+      TRY(auto applied, old.prepare("select incarnation, cursor, version, valid_through, digest from sync_connections "
+                                    "where id = ?1"));
+      applied.id(1, one.id.value);
+      TRY(const bool there, applied.step());
+      const auto digest = there ? Digest::from_bytes(applied.bytes_at(4)) : std::nullopt;
+      if (!digest) return fail(Code::kCorrupt, "The replica's state is damaged.");
+      KnownConnection fresh;
+      fresh.id = one.id;
+      fresh.incarnation = applied.integer_at(0);
+      fresh.cursor = applied.text_at(1);
+      fresh.version = {applied.integer_at(2)};
+      fresh.valid_through = {applied.integer_at(3)};
+      fresh.digest = *digest;
+      fresh.fresh = true;
+      TRY_VOID(store_staged(building->db, fresh));
+    }
+    return transaction.commit();
+  };
+  auto copied = copy();
+  if (copied) {
+    TRY(const auto connections, known_connections(building->db));
+    auto applied = apply_to_building(connections);
+    if (applied && applied->outcome == Applied::Outcome::kApplied) {
+      old = Database();
+      files.remove(number);
+      return {};
+    }
+    copied =
+        applied ? Result<void>(fail(Code::kCorrupt, "The replica is not what was verified.")) : fail(applied.error());
+  }
+  drop_building();
+  // Damaged before it could be migrated: what is left is a new one.
+  return copied;
+}
+
+}  // namespace tideline::replica

@@ -1,0 +1,61 @@
+#pragma once
+// The tables of a replica. The rows' tables follow from the fields of the records (model/records.h): one column a
+// field, named here. docs/replica.md has them for readers. A file describes its own columns (`sync_fields`), so that a
+// file of another format can be read row by row, as bytes (replica/rows.h), and written anew in the present one.
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "model/records.h"
+#include "model/row_encoder.h"
+#include "replica/sqlite.h"
+
+namespace tideline::replica {
+
+inline constexpr std::int64_t kApplicationId = 0x54444C52;  // "TDLR"
+/// `user_version`: of the tables as they stand here. 1 is the first.
+inline constexpr std::int64_t kFormat = 1;
+
+inline constexpr std::array<Kind, kKindCount> kKinds{Kind::kConnection,   Kind::kFile,       Kind::kObject,
+                                                     Kind::kColumn,       Kind::kDependency, Kind::kColumnLineage,
+                                                     Kind::kDocumentation};
+inline std::size_t index_of(Kind kind) { return static_cast<std::size_t>(kind) - 1; }
+
+struct FieldLayout {
+  std::uint16_t tag = 0;
+  std::string name;
+  FieldType type = FieldType::kText;
+};
+
+/// A table of rows: `seq` (INTEGER PRIMARY KEY), the fields, `row_version`, `row_hash`, `unknown_fields`.
+struct TableLayout {
+  Kind kind = Kind::kConnection;
+  std::string table;
+  std::vector<FieldLayout> fields;  // by tag, ascending
+  /// The column that says whose rows they are.
+  std::string_view connection_column() const { return kind == Kind::kConnection ? "id" : "connection_id"; }
+};
+using Layout = std::array<TableLayout, kKindCount>;
+
+/// Of files of the present format.
+const Layout& present_layout();
+/// Of a file of any format, as it says itself.
+Result<Layout> read_layout(Database& database);
+
+/// Pragmas of every connection to a replica.
+Result<void> set_up_connection(Database& database);
+/// A new file while rows are loaded: fast, and safe against the death of the process, though not of the machine.
+Result<void> set_up_loading(Database& database);
+
+/// All tables but the indexes that pay only once the rows are there.
+Result<void> create_tables(Database& database);
+Result<void> create_indexes(Database& database);
+
+/// `sync_state`: facts by name.
+Result<std::optional<std::string>> get_state(Database& database, std::string_view key);
+Result<void> set_state(Database& database, std::string_view key, std::string_view value);
+Result<void> clear_state(Database& database, std::string_view key);
+
+}  // namespace tideline::replica

@@ -1,0 +1,455 @@
+#include <algorithm>
+#include <cstring>
+
+#include "replica/writer_impl.h"
+
+namespace tideline::replica {
+namespace {
+
+/// Repairs and new files are bounded: whatever is wrong, a server is not asked for everything again and again.
+constexpr std::int64_t kRepairEveryMicros = 600'000'000;
+
+std::string minutes_left(Timestamp last, Timestamp now) {
+  const std::int64_t left = (kRepairEveryMicros - (now.micros - last.micros)) / 60'000'000 + 1;
+  return std::to_string(left) + (left == 1 ? " minute" : " minutes");
+}
+
+/// A clock that was set back must not forbid it for ever.
+bool is_recent(const std::optional<Timestamp>& last, Timestamp now) {
+  return last && now.micros >= last->micros && now.micros - last->micros < kRepairEveryMicros;
+}
+
+Result<bool> has_rows_staged(Database& database, ConnectionId connection) {
+  TRY(auto statement, database.prepare("select exists (select 1 from sync_staged_rows where connection_id = ?1)"));
+  TRY_VOID(statement.id(1, connection.value).step());
+  return statement.integer_at(0) != 0;
+}
+
+Result<void> run_for(Database& database, std::string_view sql, ConnectionId connection) {
+  TRY(auto statement, database.prepare(sql));
+  return statement.id(1, connection.value).run();
+}
+
+}  // namespace
+
+std::string_view as_bytes(const RowHash& hash) {
+  return {reinterpret_cast<const char*>(hash.bytes.data()), hash.bytes.size()};
+}
+
+std::uint8_t bucket_of(const Uuid& id) {
+  return sha256({reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size()})[0];
+}
+
+Result<OpenDatabase> OpenDatabase::prepare(int number, bool building, Database db) {
+  OpenDatabase open;
+  open.number = number;
+  open.building = building;
+  open.db = std::move(db);
+  for (const Kind kind : kKinds) {
+    TRY(auto table, RowTable::prepare(open.db, kind));
+    open.tables[index_of(kind)] = std::move(table);
+  }
+  // What is newer wins; of equals the one that came later, which is a bucket's.
+  TRY(open.put_staged,
+      open.db.prepare("insert into sync_staged_rows (connection_id, kind, id, row_version, row_hash, row) "
+                      "values (?1, ?2, ?3, ?4, ?5, ?6) on conflict (connection_id, kind, id) do update set "
+                      "row_version = excluded.row_version, row_hash = excluded.row_hash, row = excluded.row "
+                      "where excluded.row_version >= row_version"));
+  return open;
+}
+
+Result<std::vector<KnownConnection>> known_connections(Database& database) {
+  std::vector<KnownConnection> connections;
+  const auto digest_at = [](Statement& statement, int column) -> Result<Digest> {
+    const auto digest = Digest::from_bytes(statement.bytes_at(column));
+    if (!digest) return fail(Code::kCorrupt, "The replica's state is damaged.", {}, "a digest of another length");
+    return *digest;
+  };
+  TRY(auto applied, database.prepare("select id, incarnation, cursor, version, valid_through, digest "
+                                     "from sync_connections order by id"));
+  for (;;) {
+    TRY(const bool row, applied.step());
+    if (!row) break;
+    KnownConnection connection{.id = {applied.id_at(0)},
+                               .incarnation = applied.integer_at(1),
+                               .cursor = applied.text_at(2),
+                               .version = {applied.integer_at(3)},
+                               .valid_through = {applied.integer_at(4)},
+                               .applied = true};
+    TRY(connection.digest, digest_at(applied, 5));
+    connections.push_back(std::move(connection));
+  }
+  TRY(auto staged, database.prepare("select id, incarnation, cursor, whole, removed, fresh, repaired_through, version, "
+                                    "valid_through, digest from sync_staged order by id"));
+  for (;;) {
+    TRY(const bool row, staged.step());
+    if (!row) break;
+    const ConnectionId id{staged.id_at(0)};
+    auto at = std::find_if(connections.begin(), connections.end(), [&id](const auto& one) { return one.id == id; });
+    if (at == connections.end()) at = connections.insert(at, KnownConnection{.id = id});
+    at->staged = true;
+    at->incarnation = staged.integer_at(1);
+    at->cursor = staged.text_at(2);
+    at->whole = staged.integer_at(3) != 0;
+    at->removed = staged.integer_at(4) != 0;
+    at->fresh = staged.integer_at(5) != 0;
+    if (!staged.is_null(6)) at->repaired_through = Version{staged.integer_at(6)};
+    if (!staged.is_null(7)) {
+      at->version = {staged.integer_at(7)};
+      at->valid_through = {staged.integer_at(8)};
+      TRY(at->digest, digest_at(staged, 9));
+    }
+  }
+  std::sort(connections.begin(), connections.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  return connections;
+}
+
+Result<void> store_staged(Database& database, const KnownConnection& connection) {
+  TRY(auto statement, database.prepare("insert or replace into sync_staged (id, incarnation, cursor, whole, removed, "
+                                       "fresh, repaired_through, version, valid_through, digest) values "
+                                       "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"));
+  const std::string digest = connection.digest.to_bytes();
+  statement.id(1, connection.id.value).integer(2, connection.incarnation).text(3, connection.cursor);
+  statement.integer(4, connection.whole).integer(5, connection.removed).integer(6, connection.fresh);
+  if (connection.repaired_through) statement.integer(7, connection.repaired_through->value);
+  statement.integer(8, connection.version.value).integer(9, connection.valid_through.value).blob(10, digest);
+  return statement.run();
+}
+
+Result<OpenDatabase*> Writer::Impl::need_target() {
+  if (OpenDatabase* open = target()) return open;
+  return fail(Code::kConflict, "There is no replica yet to stage into.", {}, "begin_new comes first");
+}
+
+Result<KnownConnection> Writer::Impl::known(ConnectionId connection) {
+  TRY(OpenDatabase* const open, need_target());
+  TRY(const auto all, known_connections(open->db));
+  for (const auto& one : all)
+    if (one.id == connection) return one;
+  return KnownConnection{.id = connection};
+}
+
+Writer::Writer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Writer::~Writer() = default;
+
+Result<std::unique_ptr<Writer>> Writer::open(WriterOptions options, bool damaged) {
+  options.file = std::filesystem::absolute(options.file);
+  TRY_VOID(ReplicaFiles(options.file).make_directory());
+  TRY(auto lock, WriterLock::take(options.file, options.what));
+  auto impl = std::make_unique<Impl>(std::move(options), std::move(lock));
+  TRY_VOID(impl->open_databases(damaged));
+  return std::unique_ptr<Writer>(new Writer(std::move(impl)));
+}
+
+Result<WriterState> Writer::state() {
+  WriterState state;
+  state.complete = impl_->main.has_value();
+  state.building = impl_->building.has_value();
+  if (impl_->main) {
+    TRY(state.version, applied_version(impl_->main->db));
+  }
+  OpenDatabase* const open = impl_->target();
+  if (open == nullptr) return state;
+  TRY(const auto epoch, get_state(open->db, "epoch"));
+  TRY(const auto schema, get_state(open->db, "schema"));
+  state.epoch = epoch.value_or("");
+  state.schema = schema ? std::strtoll(schema->c_str(), nullptr, 10) : 0;
+  TRY(const auto connections, known_connections(open->db));
+  for (const auto& one : connections) {
+    TRY(const Position position, this->position(one.id));
+    if (!one.removed) state.connections.push_back(position);
+  }
+  return state;
+}
+
+Result<Position> Writer::position(ConnectionId connection) {
+  Position position{.connection = connection};
+  OpenDatabase* const open = impl_->target();
+  if (open == nullptr) return position;
+  TRY(const KnownConnection known, impl_->known(connection));
+  position.incarnation = known.incarnation;
+  position.cursor = known.cursor;
+  position.staged = known.staged;
+  position.fresh = known.fresh;
+  TRY(auto applied, open->db.prepare("select version, valid_through, digest from sync_connections where id = ?1"));
+  applied.id(1, connection.value);
+  TRY(const bool row, applied.step());
+  if (row) {
+    position.version = {applied.integer_at(0)};
+    position.valid_through = {applied.integer_at(1)};
+    position.digest = Digest::from_bytes(applied.bytes_at(2)).value_or(Digest());
+  }
+  return position;
+}
+
+Result<void> Writer::begin_new(std::string epoch, NewFile why, Timestamp now) {
+  RepairTimes times = RepairTimes::load(impl_->files.file());
+  if (why != NewFile::kFirstSync) {
+    if (is_recent(times.new_file, now))
+      return fail(Code::kResourceExhausted, "The replica was built anew a moment ago, and is not built again so soon.",
+                  "It is tried again in " + minutes_left(*times.new_file, now) + ".");
+    times.new_file = now;
+    TRY_VOID(times.store(impl_->files.file()));
+  }
+  impl_->drop_building();
+  if (impl_->main) TRY_VOID(drop_staging());
+  return impl_->begin_building(epoch);
+}
+
+Result<void> Writer::begin_repair(Timestamp now) {
+  RepairTimes times = RepairTimes::load(impl_->files.file());
+  if (is_recent(times.repair, now))
+    return fail(Code::kResourceExhausted, "The replica was repaired a moment ago, and is not repaired again so soon.",
+                "It is tried again in " + minutes_left(*times.repair, now) + ".");
+  times.repair = now;
+  return times.store(impl_->files.file());
+}
+
+Result<void> Writer::restart(ConnectionId connection, std::int64_t incarnation) {
+  TRY(OpenDatabase* const open, impl_->need_target());
+  TRY(auto transaction, Transaction::begin(open->db));
+  TRY_VOID(run_for(open->db, "delete from sync_staged_rows where connection_id = ?1", connection));
+  if (open->building)
+    for (const auto& table : present_layout())
+      TRY_VOID(run_for(open->db,
+                       "delete from " + table.table + " where " + std::string(table.connection_column()) + " = ?1",
+                       connection));
+  TRY_VOID(store_staged(open->db, {.id = connection, .incarnation = incarnation, .whole = true}));
+  return transaction.commit();
+}
+
+Result<void> Writer::remove(ConnectionId connection) {
+  TRY(OpenDatabase* const open, impl_->need_target());
+  TRY(auto transaction, Transaction::begin(open->db));
+  TRY_VOID(run_for(open->db, "delete from sync_staged_rows where connection_id = ?1", connection));
+  TRY_VOID(store_staged(open->db, {.id = connection, .removed = true, .fresh = true}));
+  return transaction.commit();
+}
+
+Result<void> Writer::drop_staging() {
+  OpenDatabase* const open = impl_->target();
+  if (open == nullptr) return {};
+  if (open->building) {
+    impl_->drop_building();
+    return {};
+  }
+  TRY(auto transaction, Transaction::begin(open->db));
+  TRY_VOID(open->db.run("delete from sync_staged_rows; delete from sync_staged"));
+  return transaction.commit();
+}
+
+Result<void> Writer::confirm(ConnectionId connection, Version connection_version, const Digest& digest,
+                             Version through) {
+  TRY(OpenDatabase* const open, impl_->need_target());
+  TRY(KnownConnection known, impl_->known(connection));
+  if ((!known.applied && !known.staged) || (known.staged && !known.fresh) || known.removed ||
+      known.version != connection_version || known.digest != digest)
+    return fail(Code::kConflict, "The connection has changes to fetch.");
+  if (known.staged && known.valid_through >= through) return {};
+  known.fresh = true;
+  known.valid_through = std::max(known.valid_through, through);
+  return store_staged(open->db, known);
+}
+
+Result<Applied> Writer::apply() { return impl_->apply(); }
+
+// ---- Staging of pages
+
+Result<PageStage> Writer::begin_page(ConnectionId connection) {
+  TRY(OpenDatabase* const open, impl_->need_target());
+  TRY(const KnownConnection known, impl_->known(connection));
+  if (known.removed || (!known.applied && !known.staged))
+    return fail(Code::kConflict, "The connection is not part of the replica.", {}, "restart comes first");
+  impl_->page.reset();
+  TRY(auto transaction, Transaction::begin(open->db));
+  impl_->page.emplace(std::move(transaction));
+  return PageStage(*this, connection);
+}
+
+Result<void> Writer::Impl::put_row(ConnectionId connection, const wire::ChangesPageReader::Row& row,
+                                   bool into_staging) {
+  TRY(const auto fields, wire::read_row_bytes(row.bytes));
+  if (fields.connection_id() != connection.value)
+    return fail(Code::kCorrupt, "The server sent a row of another connection.");
+  OpenDatabase& open = *target();
+  if (into_staging) {
+    const Uuid id = fields.id();
+    open.put_staged.id(1, connection.value).integer(2, static_cast<std::int64_t>(fields.kind)).id(3, id);
+    open.put_staged.integer(4, row.row_version.value).blob(5, as_bytes(row.hash)).blob(6, row.bytes);
+    return open.put_staged.run();
+  }
+  RowTable& table = open.table(fields.kind);
+  const auto inserted = table.insert(fields, row.row_version, row.hash);
+  if (inserted) return {};
+  if (inserted.error().code != Code::kConflict) return fail(inserted.error());
+  // Changed since an earlier page.
+  TRY(const auto found, table.find(fields.id()));
+  if (!found) return fail(Code::kCorrupt, "The replica's file is damaged.", "Run `tideline verify`.");
+  return table.update(found->seq, fields, row.row_version, row.hash);
+}
+
+Result<void> Writer::Impl::put_tombstone(ConnectionId connection, Kind kind, const Uuid& id, Version version,
+                                         bool into_staging) {
+  OpenDatabase& open = *target();
+  if (into_staging) {
+    open.put_staged.id(1, connection.value).integer(2, static_cast<std::int64_t>(kind)).id(3, id);
+    open.put_staged.integer(4, version.value).null(5).null(6);
+    return open.put_staged.run();
+  }
+  TRY(const auto found, open.table(kind).find(id));
+  if (!found || found->connection != connection.value) return {};
+  return open.table(kind).remove(found->seq);
+}
+
+PageStage::PageStage(PageStage&& other) noexcept
+    : writer_(std::exchange(other.writer_, nullptr)), connection_(other.connection_) {}
+PageStage::~PageStage() {
+  if (writer_ != nullptr) writer_->impl_->page.reset();
+}
+
+Result<void> PageStage::row(const wire::ChangesPageReader::Row& row) {
+  return writer_->impl_->put_row(connection_, row, !writer_->impl_->building);
+}
+
+Result<void> PageStage::tombstone(const wire::Tombstone& tombstone) {
+  return writer_->impl_->put_tombstone(connection_, tombstone.kind, tombstone.id, tombstone.row_version,
+                                       !writer_->impl_->building);
+}
+
+Result<void> PageStage::finish(const wire::ChangesEnd& end) {
+  Writer::Impl& impl = *writer_->impl_;
+  TRY(KnownConnection known, impl.known(connection_));
+  known.cursor = end.cursor;
+  known.fresh = end.up_to_date;
+  if (end.up_to_date) {
+    known.version = end.connection_version;
+    known.valid_through = end.snapshot;
+    known.digest = end.digest;
+  }
+  TRY_VOID(store_staged(impl.target()->db, known));
+  TRY_VOID(impl.page->commit());
+  impl.page.reset();
+  writer_ = nullptr;
+  return {};
+}
+
+// ---- Staging of buckets
+
+Result<BucketStage> Writer::begin_bucket(ConnectionId connection, Kind kind, std::uint8_t bucket) {
+  TRY(OpenDatabase* const open, impl_->need_target());
+  TRY(const KnownConnection known, impl_->known(connection));
+  if (known.removed || (!known.applied && !known.staged))
+    return fail(Code::kConflict, "The connection is not part of the replica.");
+  impl_->page.reset();
+  TRY(auto transaction, Transaction::begin(open->db));
+  impl_->page.emplace(std::move(transaction));
+  TRY_VOID(open->db.run(
+      "create temp table if not exists bucket_ids (id blob primary key) without rowid; delete from bucket_ids"));
+  return BucketStage(*this, connection, kind, bucket);
+}
+
+BucketStage::BucketStage(BucketStage&& other) noexcept
+    : writer_(std::exchange(other.writer_, nullptr)),
+      connection_(other.connection_),
+      kind_(other.kind_),
+      bucket_(other.bucket_),
+      digest_(other.digest_) {}
+BucketStage::~BucketStage() {
+  if (writer_ != nullptr) writer_->impl_->page.reset();
+}
+
+Result<void> BucketStage::row(const wire::ChangesPageReader::Row& row) {
+  TRY(const auto fields, wire::read_row_bytes(row.bytes));
+  const Uuid id = fields.id();
+  if (fields.kind != kind_ || bucket_of(id) != bucket_)
+    return fail(Code::kCorrupt, "The server sent a row of another bucket.");
+  TRY_VOID(writer_->impl_->put_row(connection_, row, true));
+  TRY(auto statement, writer_->impl_->target()->db.prepare("insert or ignore into bucket_ids values (?1)"));
+  TRY_VOID(statement.id(1, id).run());
+  digest_.add(row.hash);
+  return {};
+}
+
+Result<void> BucketStage::finish(const wire::BucketEnd& end) {
+  Writer::Impl& impl = *writer_->impl_;
+  if (end.kind != kind_ || end.bucket != bucket_ || end.digest != digest_)
+    return fail(Code::kCorrupt, "The server sent another bucket than it says.");
+  Database& db = impl.target()->db;
+  // What the bucket does not have is gone, unless it came after the bucket was read.
+  const TableLayout& layout = present_layout()[index_of(kind_)];
+  TRY(auto others, db.prepare("select id from " + layout.table + " where " + std::string(layout.connection_column()) +
+                              " = ?1 union select id from sync_staged_rows where connection_id = ?1 and kind = ?2 "
+                              "and row is not null except select id from bucket_ids"));
+  others.id(1, connection_.value).integer(2, static_cast<std::int64_t>(kind_));
+  std::vector<Uuid> gone;
+  for (;;) {
+    TRY(const bool row, others.step());
+    if (!row) break;
+    if (const Uuid id = others.id_at(0); bucket_of(id) == bucket_) gone.push_back(id);
+  }
+  for (const auto& id : gone) TRY_VOID(impl.put_tombstone(connection_, kind_, id, end.snapshot, true));
+  TRY(KnownConnection known, impl.known(connection_));
+  if (!known.staged) known.fresh = false;
+  known.repaired_through = std::max(known.repaired_through.value_or(Version()), end.snapshot);
+  if (known.valid_through < *known.repaired_through) known.fresh = false;
+  TRY_VOID(store_staged(db, known));
+  TRY_VOID(impl.page->commit());
+  impl.page.reset();
+  writer_ = nullptr;
+  return {};
+}
+
+Result<BucketDigests> Writer::bucket_digests(ConnectionId connection, Kind kind) {
+  TRY(OpenDatabase* const open, impl_->need_target());
+  TRY(auto buckets, compute_buckets(open->db, present_layout()[index_of(kind)], connection));
+  TRY(const bool rows_staged, has_rows_staged(open->db, connection));
+  if (!rows_staged) return buckets;
+  TRY(auto staged,
+      open->db.prepare("select id, row_hash from sync_staged_rows where connection_id = ?1 and kind = ?2"));
+  staged.id(1, connection.value).integer(2, static_cast<std::int64_t>(kind));
+  for (;;) {
+    TRY(const bool row, staged.step());
+    if (!row) break;
+    const Uuid id = staged.id_at(0);
+    KindDigest& bucket = buckets[bucket_of(id)];
+    TRY(auto reader, RowReader::open(open->db, present_layout()[index_of(kind)], "where id = ?1"));
+    reader.statement().id(1, id);
+    TRY(const auto present, reader.next());
+    if (present) bucket.remove(present->damage.empty() ? hash_of_row_bytes(present->bytes) : RowHash());
+    if (staged.is_null(1)) continue;
+    RowHash hash;
+    std::memcpy(hash.bytes.data(), staged.bytes_at(1).data(), std::min(hash.bytes.size(), staged.bytes_at(1).size()));
+    bucket.add(hash);
+  }
+  return buckets;
+}
+
+// ---- The rest
+
+Result<void> Writer::close_to_readers(std::string_view reason) {
+  if (!impl_->main) return {};
+  return set_state(impl_->main->db, "closed", reason);
+}
+
+Result<void> Writer::note(std::string_view key, std::string_view value) {
+  OpenDatabase* const open = impl_->main ? &*impl_->main : impl_->target();
+  if (open == nullptr) return fail(Code::kNotFound, "There is no replica yet.");
+  if (value.empty()) {
+    TRY(auto statement, open->db.prepare("delete from sync_notes where key = ?1"));
+    return statement.text(1, key).run();
+  }
+  TRY(auto statement, open->db.prepare("insert or replace into sync_notes values (?1, ?2)"));
+  return statement.text(1, key).text(2, value).run();
+}
+
+Result<void> Writer::purge() {
+  impl_->page.reset();
+  impl_->building.reset();
+  impl_->main.reset();
+  impl_->files.remove_everything();
+  std::error_code ignored;
+  std::filesystem::remove(impl_->files.file().string() + ".lock", ignored);
+  return {};
+}
+
+}  // namespace tideline::replica
