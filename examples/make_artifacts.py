@@ -29,6 +29,13 @@ def sha256(text):
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def hashable(value):
+    """As dbt hashes what a generic test is given."""
+    if isinstance(value, dict):
+        return {key: hashable(value[key]) for key in sorted(value)}
+    return [hashable(item) for item in value] if isinstance(value, list) else str(value)
+
+
 def listed(value):
     return value if isinstance(value, list) else [] if value is None else [value]
 
@@ -134,7 +141,7 @@ class Project:
             description=entry.get("description", ""), columns=self.columns(entry),
             meta=entry.get("meta", config["meta"]), group=config["group"], docs={"show": True, "node_color": None},
             patch_path=f"{PROJECT}://{patch}" if patch else None, build_path=None, unrendered_config={},
-            relation_name=None, raw_code=text)
+            relation_name=None, raw_code=text if kind == "snapshot" else text.strip())
         if kind in ("model", "seed", "snapshot") and config["materialized"] != "ephemeral":
             node["relation_name"] = f'"{DATABASE}"."{node["schema"]}"."{name}"'
         self.nodes[node["unique_id"]] = node
@@ -169,7 +176,7 @@ class Project:
             own = dict(re.findall(r"(\w+)='(\w+)'", "".join(re.findall(r"\{\{ config\((.*?)\) \}\}", text))))
             self.add_node("model", path.stem, relative, text, "models", **{**self.settings(relative), **own})
         for path in sorted((ROOT / "snapshots").glob("*.sql")):
-            text = re.search(r"\{% snapshot \w+ %\}\n(.*)\{% endsnapshot %\}", path.read_text(), re.S).group(1)
+            text = re.search(r"\{% snapshot \w+ %\}(.*)\{% endsnapshot %\}", path.read_text(), re.S).group(1)
             self.add_node("snapshot", path.stem, path.relative_to(ROOT), text, "snapshots", materialized="snapshot",
                           target_schema="snapshots", unique_key="product_id", strategy="check")
         for path in sorted((ROOT / "analyses").glob("*.sql")):
@@ -207,9 +214,18 @@ class Project:
         kind, arguments = (test, {}) if isinstance(test, str) else next(iter(test.items()))
         is_source = target["resource_type"] == "source"
         subject = f"source_{target['source_name']}_{target['name']}" if is_source else target["name"]
-        words = "__".join(re.sub(r"\W+", "_", " ".join(map(str, listed(value)))) for value in arguments.values())
+        kwargs = {"column_name": column, **arguments}
+        words = "__".join(re.sub("[^0-9a-zA-Z_]+", "_", str(word))
+                          for _, value in sorted(kwargs.items()) for word in listed(value))
         prefix = "source_" if is_source else ""
-        name = f"{prefix}{kind}_{subject.removeprefix('source_')}_{column}" + (f"__{words}" if words else "")
+        name = f"{prefix}{kind}_{subject.removeprefix('source_')}_{words}"
+        reference = f"source('{target['source_name']}', '{target['name']}')" if is_source else f"ref('{target['name']}')"
+        kwargs["model"] = "{{ get_where_subquery(" + reference + ") }}"
+        metadata = {"name": kind, "namespace": None, "kwargs": kwargs}
+        code = "{{ test_" + kind + "(**_dbt_generic_test_kwargs) }}"
+        if len(name) >= 64:  # the name of a relation
+            code += '{{ config(alias="' + f"{prefix}{kind}_{subject.removeprefix('source_')}"[:30]
+            code += f'_{hashlib.md5(name.encode()).hexdigest()}") }}}}'
         relation = target["relation_name"] or f"__dbt__cte__{target['name']}"
         other = self.named(self.target_of(arguments["to"]).rpartition(".")[2]) if "to" in arguments else None
         sql = {
@@ -222,15 +238,14 @@ class Project:
                              f"{other and other['relation_name']} as p on p.{arguments.get('field')} = c.{column}\n"
                              f"where c.{column} is not null and p.{arguments.get('field')} is null\n",
         }[kind]
-        node = self.add_node("test", name, path, "{{ test_" + kind + "(**_dbt_generic_test_kwargs) }}",
-                             materialized="test", severity="ERROR")
+        node = self.add_node("test", name, path, code, materialized="test", severity="ERROR")
         del self.nodes[node["unique_id"]]
-        node["unique_id"] += "." + hashlib.md5(f"{name}{sorted(arguments)}".encode()).hexdigest()[-10:]
+        node["unique_id"] += "." + hashlib.md5((name + repr(hashable(metadata))).encode()).hexdigest()[-10:]
         self.nodes[node["unique_id"]] = node
         node["checksum"] = {"name": "none", "checksum": ""}
         node["column_name"] = column
         node["attached_node"] = None if is_source else target["unique_id"]
-        node["test_metadata"] = {"name": kind, "namespace": None, "kwargs": {"column_name": column, **arguments}}
+        node["test_metadata"] = metadata
         upstream = [target["unique_id"]] + ([other["unique_id"]] if other else [])
         node["depends_on"] = {"macros": [], "nodes": sorted(upstream)}
         node.update(language="sql", compiled=True, compiled_code=sql)

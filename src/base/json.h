@@ -25,6 +25,7 @@ class Json {
   explicit Json(std::int64_t value) : value_(value) {}
   explicit Json(double value) : value_(value) {}
   explicit Json(std::string value) : value_(std::move(value)) {}
+  explicit Json(const char* text) : value_(std::string(text)) {}  // else a literal would become a boolean
   explicit Json(Array value) : value_(std::move(value)) {}
   explicit Json(Object value) : value_(std::move(value)) {}
 

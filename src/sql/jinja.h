@@ -58,6 +58,8 @@ struct JinjaOptions {
   /// The project's variables, for var(). nullptr: they are not known; then a default is what a var() is taken for, and
   /// what depends on it is Certainty::kMaybe.
   const std::map<std::string, JinjaValue, std::less<>>* vars = nullptr;
+  /// Texts of docs blocks, by "name" or "package.name", for doc(). nullptr: they are not known.
+  const std::map<std::string, std::string, std::less<>>* documents = nullptr;
 };
 
 /// Whether dbt sees it when it parses the project.

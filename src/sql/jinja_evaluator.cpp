@@ -805,7 +805,13 @@ JinjaValue JinjaEvaluator::call(const std::string& path, const std::vector<Argum
       if (!document.empty()) document += '.';
       document += argument.value.as_text();
     }
+    const std::string* text = nullptr;
+    if (state_.options.documents != nullptr) {
+      const auto found = state_.options.documents->find(document);
+      if (found != state_.options.documents->end() && state_.spend(found->second.size())) text = &found->second;
+    }
     if (state_.result.docs.size() < kMaxJinjaFacts) state_.result.docs.push_back(std::move(document));
+    if (text != nullptr) return JinjaValue::text(*text);
     return unknown(OpaqueReason::kRuntime, "doc");
   }
   if (name == "return" && given.size() == 1) return given.front().value;

@@ -43,6 +43,7 @@ OWNERS = {
     "tl/expected.hpp": {"base", "http", "server", "sync"},
     "toml++/": {"cli"},
     "xxhash.h": {"base"},
+    "yaml.h": {"extract"},
     "zlib.h": {"http"},
     "zstd.h": {"http"},
 }
