@@ -204,9 +204,10 @@ class View {
   /// Of an object, in order of position.
   Result<std::vector<ColumnDetails>> columns(const Uuid& object);
 
+  struct Impl;
+
  private:
   friend class Reader;
-  struct Impl;
   explicit View(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
   std::shared_ptr<Impl> impl_;
 };

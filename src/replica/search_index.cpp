@@ -17,7 +17,7 @@ const std::vector<Index>& indexes() {
       {Kind::kObject,
        "search_objects",
        "objects",
-       {"name", "description"},
+       {"name", "full_name", "description"},
        "tokenize = 'unicode61 remove_diacritics 2', detail = none"},
       {Kind::kObject, "search_object_names", "objects", {"name", "full_name"}, "tokenize = 'trigram', detail = none"},
       {Kind::kColumn,

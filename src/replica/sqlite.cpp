@@ -77,12 +77,23 @@ Uuid Statement::id_at(int column) const {
 }
 
 Result<Database> Database::open(const std::filesystem::path& file, Mode mode, int busy_milliseconds) {
-  const int flags = mode == Mode::kRead    ? SQLITE_OPEN_READONLY
+  const int flags = mode == Mode::kCreate  ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
                     : mode == Mode::kWrite ? SQLITE_OPEN_READWRITE
-                                           : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+                                           : SQLITE_OPEN_READONLY | (mode == Mode::kImmutable ? SQLITE_OPEN_URI : 0);
+  std::string name = file;
+  if (mode == Mode::kImmutable) {
+    name = "file:";
+    for (const char c : file.string()) {
+      if (c == '%' || c == '?' || c == '#')
+        name += c == '%' ? "%25" : c == '?' ? "%3f" : "%23";
+      else
+        name += c;
+    }
+    name += "?immutable=1";
+  }
   Database database;
   // NOMUTEX: a database belongs to one thread at a time.
-  const int code = sqlite3_open_v2(file.c_str(), &database.handle_, flags | SQLITE_OPEN_NOMUTEX, nullptr);
+  const int code = sqlite3_open_v2(name.c_str(), &database.handle_, flags | SQLITE_OPEN_NOMUTEX, nullptr);
   if (code != SQLITE_OK) {
     if (database.handle_ == nullptr) return fail(error_of(code, "sqlite3_open_v2"));
     Error error = sqlite_error(database.handle_);

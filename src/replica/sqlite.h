@@ -78,7 +78,8 @@ class Statement {
 
 class Database {
  public:
-  enum class Mode { kCreate, kWrite, kRead };
+  /// kImmutable: nothing may be written beside the file, and nobody writes it.
+  enum class Mode { kCreate, kWrite, kRead, kImmutable };
 
   Database() = default;
   Database(Database&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}

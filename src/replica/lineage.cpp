@@ -1,0 +1,309 @@
+// Lineage and impact: breadth-first searches over the indexes of the edges. Each node is visited once, so cycles end by
+// themselves and time is linear in what is reached; no recursion in SQL, which would walk every path.
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+#include <unordered_map>
+
+#include "base/text.h"
+#include "replica/view_impl.h"
+
+namespace tideline::replica {
+namespace {
+
+// What decides on rows and not on values.
+bool is_influence(std::string_view type) {
+  return type == "joined" || type == "filtered" || type == "grouped" || type == "ordered";
+}
+bool is_test(std::string_view type) { return type == "test" || type == "unit_test"; }
+/// Objects that have no columns of their own to follow.
+bool is_reader(std::string_view type) {
+  return is_test(type) || type == "exposure" || type == "metric" || type == "semantic_model" || type == "saved_query";
+}
+
+/// A column is its object and its name, whatever the case; an object has none.
+struct Node {
+  Uuid object;
+  std::string column;
+  bool operator==(const Node&) const = default;
+};
+struct NodeHash {
+  std::size_t operator()(const Node& node) const {
+    return std::hash<Uuid>()(node.object) ^ (std::hash<std::string>()(node.column) * 31);
+  }
+};
+
+struct Step {
+  Uuid object;
+  std::string column;
+  std::string type;
+  std::optional<std::string> expression;
+  std::int64_t confidence = 1000;
+  // Of an upstream end, which may not be here:
+  Uuid connection;
+  std::string full_name;
+};
+
+Result<std::vector<Step>> steps(View::Impl& impl, const Node& from, Direction direction) {
+  static constexpr std::string_view kColumnsUp =
+      "select source_object_id, source_column, transformation_type, expression, confidence, source_connection_id, "
+      "source_full_name from columns_lineage where target_object_id = ?1 and target_column = ?2 collate nocase "
+      "order by source_full_name, source_column, transformation_type";
+  static constexpr std::string_view kColumnsDown =
+      "select target_object_id, target_column, transformation_type, expression, confidence, connection_id, '' "
+      "from columns_lineage where source_object_id = ?1 and source_column = ?2 collate nocase "
+      "order by target_object_id, target_column, transformation_type";
+  static constexpr std::string_view kObjectsUp =
+      "select source_object_id, '', dependency_type, expression, confidence, source_connection_id, source_full_name "
+      "from dependencies where target_object_id = ?1 order by source_full_name, dependency_type";
+  static constexpr std::string_view kObjectsDown =
+      "select target_object_id, '', dependency_type, expression, confidence, connection_id, '' "
+      "from dependencies where source_object_id = ?1 order by target_object_id, dependency_type";
+  const bool up = direction == Direction::kUpstream, of_column = !from.column.empty();
+  TRY(auto query, Query::begin(impl, of_column ? (up ? kColumnsUp : kColumnsDown) : (up ? kObjectsUp : kObjectsDown)));
+  query->id(1, from.object);
+  if (of_column) query->text(2, from.column);
+  std::vector<Step> found;
+  for (;;) {
+    TRY(const bool row, query->step());
+    if (!row) return found;
+    found.push_back({.object = query->id_at(0),
+                     .column = query->text_at(1),
+                     .type = query->text_at(2),
+                     .expression = query->optional_text_at(3),
+                     .confidence = query->integer_at(4),
+                     .connection = query->id_at(5),
+                     .full_name = query->text_at(6)});
+  }
+}
+
+/// The search: what was reached, and on the way there the edges.
+class Walk {
+ public:
+  Walk(View::Impl& impl, Direction direction, std::size_t limit) : impl_(impl), direction_(direction), limit_(limit) {}
+
+  std::vector<LineageNode> nodes;
+  std::vector<LineageEdge> edges;
+  bool truncated = false;
+
+  Result<void> begin_at(const Uuid& object, const std::string& column) {
+    const Node node{object, ascii_lower(column)};
+    if (known_.contains(node)) return {};
+    TRY(const auto there, find_object(impl_, object));
+    if (!there) return fail(Code::kNotFound, "The object is not in the replica.");
+    known_.emplace(node, nodes.size());
+    keys_.push_back(node);
+    nodes.push_back({*there, column.empty() ? std::nullopt : std::optional(column), 0});
+    return {};
+  }
+
+  /// From every node there is that was not followed yet. `follow` says which edges count; depth 0: all the way.
+  template <class Follow>
+  Result<void> run(std::size_t depth, Follow follow) {
+    for (; next_ < nodes.size(); ++next_) {
+      const bool last = depth != 0 && nodes[next_].depth >= depth;
+      TRY(const auto found, steps(impl_, keys_[next_], direction_));
+      for (const Step& step : found) {
+        if (!follow(nodes[next_], step)) continue;
+        const Node node{step.object, ascii_lower(step.column)};
+        auto at = known_.find(node);
+        if (at == known_.end()) {
+          if (last || nodes.size() >= limit_) {
+            truncated = true;
+            continue;
+          }
+          TRY(auto object, of_step(step));
+          at = known_.emplace(node, nodes.size()).first;
+          keys_.push_back(node);
+          nodes.push_back({std::move(object), step.column.empty() ? std::nullopt : std::optional(step.column),
+                           nodes[next_].depth + 1});
+        }
+        const bool up = direction_ == Direction::kUpstream;
+        edges.push_back(
+            {up ? at->second : next_, up ? next_ : at->second, step.type, step.expression, step.confidence});
+      }
+    }
+    return {};
+  }
+  /// Follow all nodes again, as edges count now that did not before.
+  void again() { next_ = 0; }
+
+ private:
+  Result<ObjectRef> of_step(const Step& step) {
+    if (const auto at = objects_.find(step.object); at != objects_.end()) return at->second;
+    TRY(auto there, find_object(impl_, step.object));
+    ObjectRef object;
+    if (there) {
+      object = std::move(*there);
+    } else {
+      object.id = step.object;
+      object.connection = {step.connection};
+      object.name = object.full_name = step.full_name;
+      object.here = false;
+    }
+    objects_.emplace(step.object, object);
+    return object;
+  }
+
+  View::Impl& impl_;
+  Direction direction_;
+  std::size_t limit_;
+  std::size_t next_ = 0;
+  std::vector<Node> keys_;  // of nodes, index by index
+  std::unordered_map<Node, std::size_t, NodeHash> known_;
+  std::unordered_map<Uuid, ObjectRef> objects_;
+};
+
+/// Whether every relation that reads the object says from which columns.
+Result<bool> readers_have_lineage(View::Impl& impl, const Uuid& object) {
+  TRY(auto query,
+      Query::begin(impl,
+                   "select not exists (select 1 from dependencies d join objects o on o.id = d.target_object_id "
+                   "where d.source_object_id = ?1 and o.object_type in ('model', 'snapshot') and not exists "
+                   "(select 1 from columns_lineage l where l.target_object_id = d.target_object_id))"));
+  query->id(1, object);
+  TRY(const bool row, query->step());
+  return row && query->integer_at(0) != 0;
+}
+
+/// The column a generic test is about; "" where it is about the object.
+Result<std::string> tested_column(View::Impl& impl, const Uuid& test) {
+  TRY(auto query,
+      Query::begin(impl, "select coalesce(json_extract(metadata, '$.column_name'), '') from objects where id = ?1"));
+  query->id(1, test);
+  TRY(const bool row, query->step());
+  return row ? query->text_at(0) : std::string();
+}
+
+class ImpactOf {
+ public:
+  ImpactOf(View::Impl& impl, const Target& target, std::size_t limit)
+      : impl_(impl), target_(target), limit_(limit), columns_(impl, Direction::kDownstream, limit) {}
+
+  Result<Impact> run(std::vector<ColumnDetails> own_columns) {
+    Impact impact;
+    impact.from = target_;
+    TRY(impact.columns_known, readers_have_lineage(impl_, target_.object.id));
+    reach(target_.object.id, 0);
+    if (target_.column) {
+      TRY_VOID(begin_at(*target_.column));
+    } else {
+      for (const auto& column : own_columns) TRY_VOID(begin_at(column.name));
+    }
+    starts_ = columns_.nodes.size();
+    TRY_VOID(columns_.run(0, [](const LineageNode&, const Step& step) { return !is_influence(step.type); }));
+    const std::size_t values = columns_.nodes.size();
+    columns_.again();
+    TRY_VOID(columns_.run(0, [](const LineageNode&, const Step&) { return true; }));
+    for (std::size_t i = starts_; i < columns_.nodes.size(); ++i) {
+      const LineageNode& node = columns_.nodes[i];
+      reach(node.object.id, node.depth);
+      // An influence on a relation as a whole has no column.
+      if (node.column && !node.column->empty()) (i < values ? impact.columns : impact.influenced).push_back(node);
+    }
+    TRY_VOID(readers(impact));
+    impact.truncated = impact.truncated || columns_.truncated;
+    const auto by_depth = [](const LineageNode& a, const LineageNode& b) {
+      return std::tie(a.depth, a.object.full_name, a.object.id, a.column) <
+             std::tie(b.depth, b.object.full_name, b.object.id, b.column);
+    };
+    for (auto* list : {&impact.columns, &impact.influenced, &impact.objects, &impact.tests, &impact.exposures})
+      std::sort(list->begin(), list->end(), by_depth);
+    return impact;
+  }
+
+ private:
+  Result<void> begin_at(const std::string& column) { return columns_.begin_at(target_.object.id, column); }
+
+  void reach(const Uuid& object, std::size_t depth) {
+    const auto [at, fresh] = depths_.emplace(object, depth);
+    if (!fresh) at->second = std::min(at->second, depth);
+  }
+
+  /// Objects that depend on what was reached. Where columns are known, relations are followed by their columns alone,
+  /// and what has no columns (exposures, metrics, tests) by dependency; where they are not, everything by dependency.
+  Result<void> readers(Impact& impact) {
+    const bool all = !impact.columns_known || !target_.column;
+    std::vector<std::pair<std::size_t, Uuid>> queue;
+    for (const auto& [object, depth] : depths_) queue.emplace_back(depth, object);
+    std::sort(queue.begin(), queue.end());
+    std::set<Uuid> listed{target_.object.id};
+    for (std::size_t i = 0; i < queue.size(); ++i) {
+      const auto [depth, object] = queue[i];
+      if (listed.insert(object).second) {
+        TRY(auto there, find_object(impl_, object));
+        if (there) list(impact, std::move(*there), depth);
+      }
+      if (queue.size() > limit_ + 1) {
+        impact.truncated = true;
+        continue;
+      }
+      TRY(const auto found, steps(impl_, {object, ""}, Direction::kDownstream));
+      for (const Step& step : found) {
+        if (step.type == "macro" || depths_.contains(step.object)) continue;
+        TRY(auto there, find_object(impl_, step.object));
+        if (!there || (!all && !is_reader(there->object_type))) continue;
+        if (is_test(there->object_type)) {
+          TRY(const bool about, concerns(*there, object));
+          if (!about) continue;
+        }
+        depths_.emplace(step.object, depth + 1);
+        queue.emplace_back(depth + 1, step.object);
+      }
+    }
+    return {};
+  }
+
+  static void list(Impact& impact, ObjectRef object, std::size_t depth) {
+    auto& of_type = is_test(object.object_type)        ? impact.tests
+                    : object.object_type == "exposure" ? impact.exposures
+                                                       : impact.objects;
+    of_type.push_back({std::move(object), std::nullopt, depth});
+  }
+
+  /// A test of one column concerns who asks for a column only if that one was reached.
+  Result<bool> concerns(const ObjectRef& test, const Uuid& object) {
+    if (!target_.column) return true;
+    TRY(const std::string column, tested_column(impl_, test.id));
+    if (column.empty()) return true;
+    return std::any_of(columns_.nodes.begin(), columns_.nodes.end(), [&](const LineageNode& node) {
+      return node.object.id == object && node.column && equal_ignoring_case(*node.column, column);
+    });
+  }
+
+  View::Impl& impl_;
+  const Target& target_;
+  std::size_t limit_;
+  std::size_t starts_ = 0;
+  Walk columns_;
+  std::map<Uuid, std::size_t> depths_;
+};
+
+}  // namespace
+
+Result<Lineage> View::lineage(const LineageQuery& query) {
+  if (query.limit == 0 || query.limit > kMaxNodes)
+    return fail(Code::kInvalidInput, "The limit of lineage is from 1 to " + std::to_string(kMaxNodes) + ".");
+  Walk walk(*impl_, query.direction, query.limit);
+  TRY_VOID(walk.begin_at(query.from.object.id, query.from.column.value_or("")));
+  const bool of_column = query.from.column.has_value();
+  TRY_VOID(walk.run(query.depth, [&](const LineageNode&, const Step& step) {
+    if (of_column) return query.influence || !is_influence(step.type);
+    return step.type != "macro" && step.type != "test";  // no data flows along these
+  }));
+  return Lineage{std::move(walk.nodes), std::move(walk.edges), walk.truncated};
+}
+
+Result<Impact> View::impact(const Target& target, std::size_t limit) {
+  if (limit == 0 || limit > kMaxNodes)
+    return fail(Code::kInvalidInput, "The limit of impact is from 1 to " + std::to_string(kMaxNodes) + ".");
+  std::vector<ColumnDetails> own;
+  if (!target.column) {
+    TRY(own, columns(target.object.id));
+  }
+  return ImpactOf(*impl_, target, limit).run(std::move(own));
+}
+
+}  // namespace tideline::replica
