@@ -234,9 +234,10 @@ struct Call : Expression {
   const Expression* limit;    // in the parentheses; or null
   const Expression* having;   // any_value(x HAVING MAX y): the y; or null
   bool having_max = false;
-  std::string_view on_overflow;  // listagg(… ON OVERFLOW …), as written
+  std::string_view rest;  // what else stands in the parentheses: ON OVERFLOW …, ABSENT ON NULL, as written
   Nulls nulls{};
   bool nulls_inside = false;  // IGNORE NULLS before the closing parenthesis
+  std::string_view keep;      // KEEP (DENSE_RANK …): "first", "last"; the order is in within_group
   bool from_last = false;     // nth_value(x, 2) FROM LAST
   List<OrderItem> within_group;
   const Expression* filter;  // FILTER (WHERE …); or null

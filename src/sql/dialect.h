@@ -40,7 +40,6 @@ struct Dialect {
 
   // Lexer.
   bool double_quote_is_string = false;  // "x" is a string (BigQuery, Databricks, MySQL), else an identifier
-  bool backtick_identifiers = false;    // `x`
   bool bracket_identifiers = false;     // [x]; then x[1] is no index
   bool backslash_escapes = false;       // in '…': \' does not end the string
   bool dollar_quotes = false;           // $$ … $$, $tag$ … $tag$
@@ -53,19 +52,21 @@ struct Dialect {
   bool dash_needs_space = false;        // `--` starts a comment only before a blank (MySQL)
 
   // Parser.
-  bool colon_path = false;              // v:a.b[0] (Snowflake, Databricks); else `:x` is a parameter
-  bool at_is_variable = false;          // @x, @@x; else @stage, or an operator
-  bool brackets_are_arrays = false;     // [1, 2] is an array
-  bool lambdas = false;                 // x -> f(x); else `->` is JSON access
-  bool minus_is_set_operation = false;  // … MINUS …
-  bool generic_types = false;           // ARRAY<…>, STRUCT<…>
-  bool date_part_words = false;         // date_trunc(month, x): the word is no column
-  bool equals_alias = false;            // select total = a + b (T-SQL)
-  bool dashed_names = false;            // from my-project.dataset.t (BigQuery)
-  bool caret_is_power = false;          // ^ binds above * (PostgreSQL, DuckDB, Redshift), else it is XOR
-  bool pipes_are_or = false;            // || is OR (MySQL), else concatenation
-  bool top = false;                     // select top 10 …
-  bool select_into = false;             // select … into t from …
+  bool colon_path = false;       // v:a.b[0] (Snowflake, Databricks); else `:x` is a parameter
+  bool at_is_variable = false;   // @x, @@x; else @stage, or an operator
+  bool lambdas = false;          // x -> f(x)
+  bool json_arrows = false;      // x -> 'key', x ->> 'key'
+  bool generic_types = false;    // ARRAY<…>, STRUCT<…>
+  bool date_part_words = false;  // date_trunc(month, x): the word is no column
+  bool equals_alias = false;     // select total = a + b (T-SQL)
+  bool dashed_paths = false;     // from my-project.dataset.t, and `my-project.dataset.t` is three names (BigQuery)
+  bool caret_is_power = false;   // ^ binds above * (PostgreSQL, DuckDB, Redshift), else it is XOR
+  bool pipes_are_or = false;     // || is OR (MySQL), else concatenation
+  bool top = false;              // select top 10 …
+  bool select_into = false;      // select … into t from …
+  bool qualify = false;          // QUALIFY is reserved; elsewhere it may name a table
+  bool string_alias = false;     // select a 'x'
+  bool method_calls = false;     // x.f(y) is f(x, y); else f of the schema x
 };
 
 const Dialect& dialect(DialectId id);

@@ -1,0 +1,459 @@
+// Calls: arguments, the special forms of some functions, what aggregates and window functions have after them.
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "sql/parse_state.h"
+
+namespace tideline::sql {
+namespace {
+
+struct DatePartArgument {
+  std::string_view function;
+  std::int8_t index;  // -1: any
+};
+// Where a bare word is a part of a date and no column.
+constexpr DatePartArgument kDateParts[] = {
+    {"dateadd", 0},        {"datediff", 0},       {"date_part", 0},     {"datepart", 0},
+    {"datename", 0},       {"timestampadd", 0},   {"timestampdiff", 0}, {"timediff", 0},
+    {"timeadd", 0},        {"date_trunc", -1},    {"datetrunc", -1},    {"timestamp_trunc", 1},
+    {"datetime_trunc", 1}, {"time_trunc", 1},     {"trunc", 1},         {"date_diff", -1},
+    {"datetime_diff", 2},  {"timestamp_diff", 2}, {"time_diff", 2},     {"last_day", 1},
+    {"next_day", 1},       {"date_bucket", 0},    {"datediff_big", 0},  {"date_add", 0},
+    {"date_sub", 0},       {"time_slice", 2},     {"week", 0},          {"floor", 1},
+    {"ceil", 1},           {"timestamp_add", 0},  {"datetimediff", 0},
+};
+
+bool is_date_part(std::string_view word) {
+  static constexpr std::string_view kParts[] = {"year",
+                                                "years",
+                                                "yyyy",
+                                                "yy",
+                                                "y",
+                                                "yr",
+                                                "quarter",
+                                                "quarters",
+                                                "qtr",
+                                                "qq",
+                                                "q",
+                                                "month",
+                                                "months",
+                                                "mm",
+                                                "mon",
+                                                "m",
+                                                "week",
+                                                "weeks",
+                                                "wk",
+                                                "ww",
+                                                "w",
+                                                "isoweek",
+                                                "iso_week",
+                                                "weekiso",
+                                                "week_iso",
+                                                "isoyear",
+                                                "yearofweek",
+                                                "yearofweekiso",
+                                                "day",
+                                                "days",
+                                                "dd",
+                                                "d",
+                                                "dayofweek",
+                                                "dayofweekiso",
+                                                "dayofweek_iso",
+                                                "dow",
+                                                "dw",
+                                                "weekday",
+                                                "dayofyear",
+                                                "doy",
+                                                "dy",
+                                                "hour",
+                                                "hours",
+                                                "hh",
+                                                "h",
+                                                "minute",
+                                                "minutes",
+                                                "mi",
+                                                "n",
+                                                "min",
+                                                "second",
+                                                "seconds",
+                                                "ss",
+                                                "s",
+                                                "sec",
+                                                "millisecond",
+                                                "milliseconds",
+                                                "ms",
+                                                "microsecond",
+                                                "microseconds",
+                                                "us",
+                                                "mcs",
+                                                "nanosecond",
+                                                "nanoseconds",
+                                                "ns",
+                                                "epoch",
+                                                "epoch_second",
+                                                "epoch_millisecond",
+                                                "epoch_microsecond",
+                                                "epoch_nanosecond",
+                                                "decade",
+                                                "decades",
+                                                "century",
+                                                "centuries",
+                                                "millennium",
+                                                "millennia",
+                                                "date",
+                                                "time",
+                                                "timezone_hour",
+                                                "timezone_minute",
+                                                "tzoffset",
+                                                "day_of_week",
+                                                "day_of_year",
+                                                "month_name",
+                                                "sunday",
+                                                "monday",
+                                                "tuesday",
+                                                "wednesday",
+                                                "thursday",
+                                                "friday",
+                                                "saturday"};
+  return std::any_of(std::begin(kParts), std::end(kParts),
+                     [&](std::string_view part) { return equal_ignoring_case(part, word); });
+}
+
+bool one_of(std::string_view name, std::initializer_list<std::string_view> names) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+}  // namespace
+
+// date_trunc(month, x): month becomes a word of the syntax. date_trunc(x, week(monday)) the same.
+const Expression* Parser::date_part(const Expression* value, std::size_t index, std::string_view function) {
+  if (!dialect_.date_part_words) return value;
+  std::string_view word;
+  if (const auto* column = as<Column>(value)) {
+    if (column->parts.size() != 1 || column->parts[0].quoted()) return value;
+    word = column->parts[0].text;
+  } else if (const auto* call = as<Call>(value)) {
+    if (call->base != nullptr || call->name.size() != 1 || !equal_ignoring_case(call->name[0].text, "week") ||
+        call->arguments.size() != 1 || as<Literal>(call->arguments[0].value) == nullptr ||
+        as<Literal>(call->arguments[0].value)->literal != LiteralKind::kWord) {
+      return value;
+    }
+    word = "week";
+  } else {
+    return value;
+  }
+  for (const auto& [name, place] : kDateParts) {
+    if (name != function || (place >= 0 && static_cast<std::size_t>(place) != index) || !is_date_part(word)) continue;
+    auto* node = arena_.make<Literal>();
+    node->kind = Literal::kKind;
+    node->span = value->span;
+    node->literal = LiteralKind::kWord;
+    node->text = text_of(value->span, text_);
+    return node;
+  }
+  return value;
+}
+
+const Expression* Parser::call(List<Identifier> name, const Expression* base, std::uint32_t from) {
+  auto* node = arena_.make<Call>();
+  node->kind = Call::kKind;
+  node->name = name;
+  node->base = base;
+  auto outer_case = case_depth_;
+  case_depth_ = 0;
+  ++argument_depth_;
+  call_arguments(*node);
+  if (dialect_.id == DialectId::kClickhouse && at(Op::kLeftParen)) {  // quantile(0.9)(x)
+    node->parameters = node->arguments;
+    node->arguments = {};
+    call_arguments(*node);
+  }
+  --argument_depth_;
+  case_depth_ = outer_case;
+  finish(node, from);
+  call_suffixes(*node);
+  return finish(node, from);
+}
+
+void Parser::argument(Builder<Argument>& out, std::string_view function) {
+  auto from = begin();
+  Argument item{};
+  if (at_name() && (op(1) == Op::kFatArrow || op(1) == Op::kColonEquals)) {
+    item.name = identifier();
+    item.arrow = text();
+    advance();
+  }
+  if (at_query() && !(at(K::kValues) && op(1) != Op::kLeftParen)) {
+    // f(SELECT …): a query where its own parentheses are left out.
+    const auto* inner = query();
+    auto* node = make<Subquery>(from);
+    node->query = inner;
+    item.value = node;
+  } else if (out.size() == 0 && function == "extract" && at_name() && (keyword(1) == K::kFrom)) {
+    item.value = word_literal();
+  } else if (out.size() == 0 && function == "trim" && (at(K::kBoth) || at(K::kLeading) || at(K::kTrailing)) &&
+             op(1) != Op::kComma && op(1) != Op::kRightParen) {
+    item.value = word_literal();
+    out.push(item);
+    item = {};
+    if (at(K::kFrom)) return;
+    item.lead = Lead::kNone;
+    item.value = expression();
+  } else if (function == "position" && out.size() == 0) {
+    item.value = expression(kPrecedenceRange);
+  } else {
+    if (function == "json_object" || function == "json_objectagg") accept(K::kKey);
+    item.value = expression();
+    if (function == "extract" && out.size() == 0) {
+      if (const auto* part = as<Call>(item.value); part != nullptr && at(K::kFrom)) {  // WEEK(MONDAY)
+        auto* node = make<Literal>(from);
+        node->literal = LiteralKind::kWord;
+        node->text = text_of(node->span, text_);
+        item.value = node;
+      }
+    }
+    item.value = date_part(item.value, out.size(), function);
+    if (at(K::kAs) && function != "extract") {
+      advance();
+      auto alias = name_or_error("a name after AS");
+      auto* node = make<Aliased>(from);
+      node->value = item.value;
+      node->alias = alias;
+      item.value = node;
+    }
+  }
+  out.push(item);
+}
+
+/// The words with which extract, substring, trim … separate their arguments.
+void Parser::argument_forms(Builder<Argument>& out, std::string_view function) {
+  for (;;) {
+    auto lead = Lead::kComma;
+    if (at(K::kFrom) && one_of(function, {"extract", "trim", "substring", "substr", "overlay", "date_part"})) {
+      lead = Lead::kFrom;
+    } else if (at(K::kFor) && one_of(function, {"substring", "substr", "overlay"})) {
+      lead = Lead::kFor;
+    } else if (at(K::kPlacing) && function == "overlay") {
+      lead = Lead::kPlacing;
+    } else if (at(K::kIn) && function == "position") {
+      lead = Lead::kIn;
+    } else if (at(K::kUsing) &&
+               one_of(function, {"convert", "translate", "char", "char_length", "chr", "position", "substring"})) {
+      lead = Lead::kUsing;
+    } else if (at(K::kSimilar) && function == "substring") {
+      lead = Lead::kSimilar;
+    } else if (at(K::kEscape) && function == "substring") {
+      lead = Lead::kEscape;
+    } else if (at(Op::kColon) && one_of(function, {"json_object", "json_objectagg"})) {
+      lead = Lead::kColon;
+    } else if (at(K::kValue) && one_of(function, {"json_object", "json_objectagg"})) {
+      lead = Lead::kValue;
+    } else {
+      break;
+    }
+    advance();
+    Argument item{};
+    item.lead = lead;
+    if (lead == Lead::kUsing) {
+      item.value = at_name() ? word_literal() : expression();
+    } else {
+      item.value = expression();
+    }
+    out.push(item);
+  }
+}
+
+void Parser::call_arguments(Call& node) {
+  auto function = lower(node.name.back().text);
+  auto open = position_;
+  advance();
+  if (accept(K::kDistinct)) {
+    node.distinct = true;
+  } else if (at(K::kAll) && op(1) != Op::kRightParen && op(1) != Op::kComma) {
+    advance();
+  }
+  Builder<Argument> arguments(*this);
+  while (!at(Op::kRightParen) && !at_end()) {
+    auto from = begin();
+    auto first = arguments.size();
+    if (at(K::kOrder) && keyword(1) == K::kBy) break;
+    argument(arguments, function);
+    argument_forms(arguments, function);
+    if (at(Op::kComma)) {
+      advance();
+      continue;
+    }
+    if (at(Op::kRightParen)) break;
+    bool clause = at(K::kOrder) || at(K::kLimit) || at(K::kIgnore) || at(K::kRespect) || at(K::kHaving) ||
+                  at(K::kSeparator) || at(K::kOn) || at(K::kAbsent) || at(K::kNull) || at(K::kReturning) ||
+                  at(K::kFormat) || at(K::kWithout) || at(K::kWith) || at(K::kTo) || at(K::kPartition) ||
+                  at(K::kDefault) || at_word("wrapper");
+    if (clause) break;
+    unexpected("a comma or a closing parenthesis");
+    skip_to_follow(false);
+    arguments.shrink(first + 1);  // one in error stands for all that its words made of it
+    arguments.back() = {.value = error_expression(from), .name = {}, .arrow = {}, .lead = Lead::kComma};
+    if (!accept(Op::kComma)) break;
+  }
+  node.arguments = arguments.done();
+  for (;;) {
+    if (accept(K::kOrder, K::kBy)) {
+      node.order_by = order_items(false);
+    } else if (accept(K::kLimit)) {
+      node.limit = expression();
+    } else if (accept(K::kIgnore, K::kNulls)) {
+      node.nulls = Nulls::kIgnore;
+      node.nulls_inside = true;
+    } else if (accept(K::kRespect, K::kNulls)) {
+      node.nulls = Nulls::kRespect;
+      node.nulls_inside = true;
+    } else if (accept(K::kHaving)) {
+      node.having_max = at(K::kMax);
+      if (at(K::kMax) || at(K::kMin)) advance();
+      node.having = expression();
+    } else if (at(K::kPartition) && keyword(1) == K::kBy) {
+      // A table function over partitions: what it partitions by is of no value.
+      advance(2);
+      Builder<const Expression*> dropped(*this);
+      do {
+        dropped.push(expression());
+      } while (accept(Op::kComma));
+    } else {
+      break;
+    }
+  }
+  if (!at(Op::kRightParen) && !at_end() && partners_[open] != 0 && node.rest.empty() &&
+      (at(K::kSeparator) || at(K::kOn) || at(K::kAbsent) || at(K::kNull) || at(K::kReturning) || at(K::kFormat) ||
+       at(K::kWithout) || at(K::kWith) || at(K::kTo) || at(K::kDefault) || at_word("wrapper"))) {
+    auto rest = position_;
+    while (!at(Op::kRightParen) && !at_end()) {
+      if (partners_[position_] != 0) position_ = partners_[position_];
+      advance();
+    }
+    node.rest = joined(rest);
+  }
+  close(open);
+}
+
+void Parser::call_suffixes(Call& node) {
+  for (;;) {
+    if (at(K::kWithin) && keyword(1) == K::kGroup && op(2) == Op::kLeftParen) {
+      advance(2);
+      auto open = position_;
+      advance();
+      if (expect(K::kOrder, "ORDER BY") && expect(K::kBy, "BY")) node.within_group = order_items(false);
+      close(open);
+    } else if (at(K::kKeep) && op(1) == Op::kLeftParen && keyword(2) == K::kDenseRank) {
+      advance();
+      auto open = position_;
+      advance(2);
+      node.keep = lower(text());
+      advance();
+      if (expect(K::kOrder, "ORDER BY") && expect(K::kBy, "BY")) node.within_group = order_items(false);
+      close(open);
+    } else if (at(K::kFilter) && op(1) == Op::kLeftParen && keyword(2) == K::kWhere) {
+      advance();
+      auto open = position_;
+      advance(2);
+      node.filter = expression();
+      close(open);
+    } else if (accept(K::kIgnore, K::kNulls)) {
+      node.nulls = Nulls::kIgnore;
+    } else if (accept(K::kRespect, K::kNulls)) {
+      node.nulls = Nulls::kRespect;
+    } else if (at(K::kFrom) && (keyword(1) == K::kLast || keyword(1) == K::kFirst) &&
+               (keyword(2) == K::kOver || keyword(2) == K::kIgnore || keyword(2) == K::kRespect)) {
+      node.from_last = keyword(1) == K::kLast;
+      advance(2);
+    } else if (at(K::kOver) && (op(1) == Op::kLeftParen || at_plain_name(1))) {
+      advance();
+      if (at(Op::kLeftParen)) {
+        node.over = window_in_parentheses();
+      } else {
+        auto from = begin();
+        auto* window = arena_.make<WindowSpec>();
+        window->name = identifier();
+        window->named_only = true;
+        window->span = since(from);
+        node.over = window;
+      }
+    } else {
+      return;
+    }
+  }
+}
+
+const WindowSpec* Parser::window_in_parentheses() {
+  Nest nest(*this);
+  auto from = begin();
+  auto* window = arena_.make<WindowSpec>();
+  if (!nest) return window;
+  auto open = position_;
+  advance();
+  auto special = keyword();
+  if (at_name() && special != K::kPartition && special != K::kOrder && special != K::kRows && special != K::kRange &&
+      special != K::kGroups && special != K::kCluster && special != K::kDistribute && special != K::kSort) {
+    window->name = identifier();
+  }
+  if (accept(K::kPartition, K::kBy) || accept(K::kDistribute, K::kBy) || accept(K::kCluster, K::kBy)) {
+    Builder<const Expression*> list(*this);
+    do {
+      if (at(Op::kRightParen)) break;
+      auto start = begin();
+      const auto* value = expression();
+      if (!at_list_end(false) && !at(K::kOrder) && !at(K::kSort) && !at(K::kRows) && !at(K::kRange) &&
+          !at(K::kGroups)) {
+        unexpected("a comma or ORDER BY");
+        skip_to_follow(true);
+        value = error_expression(start);
+      }
+      list.push(value);
+    } while (accept(Op::kComma));
+    window->partition_by = list.done();
+  }
+  if (accept(K::kOrder, K::kBy) || accept(K::kSort, K::kBy)) window->order_by = order_items(true);
+  if (at(K::kRows) || at(K::kRange) || at(K::kGroups)) frame(*window);
+  close(open);
+  window->span = since(from);
+  return window;
+}
+
+void Parser::frame(WindowSpec& window) {
+  window.mode = at(K::kRows) ? FrameMode::kRows : at(K::kRange) ? FrameMode::kRange : FrameMode::kGroups;
+  advance();
+  if (accept(K::kBetween)) {
+    window.start = frame_bound();
+    expect(K::kAnd, "AND and the end of the frame");
+    window.end = frame_bound();
+  } else {
+    window.start = frame_bound();
+  }
+  if (accept(K::kExclude)) {
+    auto first = position_;
+    if (at(K::kCurrent) || at(K::kNo)) advance();
+    advance();
+    window.exclude = lower(joined(first));
+  }
+}
+
+Bound Parser::frame_bound() {
+  Bound bound{};
+  if (accept(K::kCurrent, K::kRow)) {
+    bound.bound = BoundKind::kCurrentRow;
+    return bound;
+  }
+  bool unbounded = accept(K::kUnbounded);
+  if (!unbounded) bound.value = expression(kPrecedenceRange);
+  if (accept(K::kPreceding)) {
+    bound.bound = unbounded ? BoundKind::kUnboundedPreceding : BoundKind::kPreceding;
+  } else if (accept(K::kFollowing)) {
+    bound.bound = unbounded ? BoundKind::kUnboundedFollowing : BoundKind::kFollowing;
+  } else {
+    unexpected("PRECEDING or FOLLOWING");
+    bound.bound = unbounded ? BoundKind::kUnboundedPreceding : BoundKind::kPreceding;
+  }
+  return bound;
+}
+
+}  // namespace tideline::sql

@@ -1,0 +1,481 @@
+// Statements around queries.
+
+#include "base/text.h"
+#include "sql/parse_state.h"
+
+namespace tideline::sql {
+
+const Statement* Parser::statement() {
+  Nest nest(*this);
+  auto from = begin();
+  if (!nest) return nullptr;
+  if (at(K::kExplain)) {
+    advance();
+    accept(K::kAnalyze);
+    if (at(Op::kLeftParen) && partners_[position_] != 0 && !at_query(1)) {
+      position_ = partners_[position_];
+      advance();
+    }
+  }
+  switch (keyword()) {
+    case K::kCreate:
+      return create();
+    case K::kInsert:
+      return insert({}, from);
+    case K::kMerge:
+      return merge({}, from);
+    case K::kUpdate:
+      return update({}, from);
+    case K::kDelete:
+      return delete_from({}, from);
+    case K::kWith: {
+      auto with = with_clause();
+      return statement_after_with(with, from);
+    }
+    default:
+      break;
+  }
+  if (at(Op::kLeftParen) || at_query()) {
+    const auto* inner = query();
+    auto* node = make<QueryStatement>(from);
+    node->query = inner;
+    return node;
+  }
+  return unread_statement(from);
+}
+
+const Statement* Parser::statement_after_with(const With& with, std::uint32_t from) {
+  switch (keyword()) {
+    case K::kInsert:
+      return insert(with, from);
+    case K::kMerge:
+      return merge(with, from);
+    case K::kUpdate:
+      return update(with, from);
+    case K::kDelete:
+      return delete_from(with, from);
+    default:
+      break;
+  }
+  const auto* inner = query_after_with(with, from);
+  auto* node = make<QueryStatement>(from);
+  node->query = inner;
+  return node;
+}
+
+const Statement* Parser::unread_statement(std::uint32_t from) {
+  bool known = false;
+  switch (keyword()) {
+    case K::kSet:
+    case K::kUse:
+    case K::kShow:
+    case K::kDrop:
+    case K::kAlter:
+    case K::kTruncate:
+    case K::kGrant:
+    case K::kRevoke:
+    case K::kBegin:
+    case K::kCommit:
+    case K::kDeclare:
+    case K::kCall:
+    case K::kExecute:
+    case K::kExec:
+    case K::kDescribe:
+    case K::kDesc:
+    case K::kCopy:
+    case K::kCreate:
+    case K::kAnalyze:
+    case K::kEnd:
+    case K::kIf:
+      known = true;
+      break;
+    default:
+      known = at_word("rollback") || at_word("vacuum") || at_word("comment") || at_word("refresh") ||
+              at_word("optimize") || at_word("unload") || at_word("install") || at_word("load") || at_word("attach") ||
+              at_word("pragma") || at_word("print") || at_word("reset") || at_word("cache") || at_word("msck");
+  }
+  if (!known) unexpected("a statement");
+  while (!at_end()) advance();
+  auto* node = make<ErrorStatement>(from);
+  node->text = text_of(node->span, text_);
+  node->unread = known;
+  return node;
+}
+
+void Parser::end_statement() {
+  if (at_end()) return;
+  // T-SQL needs no semicolon between statements.
+  if (at_statement_start() && dialect_.id == DialectId::kTsql && !at(K::kWith)) return;
+  unexpected("the end of the statement");
+  while (!at_end() && !(at_statement_start() && !at(K::kSelect) && !at(K::kWith))) {
+    if (partners_[position_] != 0) position_ = partners_[position_];
+    advance();
+  }
+}
+
+const TableReference* Parser::target_table() {
+  auto from = begin();
+  if (at_plain_name() || peek().kind == TokenKind::kQuotedName || peek().kind == TokenKind::kParameter) {
+    auto* node = arena_.make<Table>();
+    node->kind = Table::kKind;
+    node->name = relation_name();
+    if (at(K::kWith) && op(1) == Op::kLeftParen && dialect_.id == DialectId::kTsql) node->version = version();
+    finish(node, from);
+    return node;
+  }
+  if (peek().kind == TokenKind::kTemplate) return table_primary();
+  unexpected("a table");
+  return error_table(from);
+}
+
+const Statement* Parser::create() {
+  auto from = begin();
+  auto* node = arena_.make<Create>();
+  node->kind = Create::kKind;
+  advance();
+  if (at(K::kOr) && keyword(1) == K::kReplace) {
+    advance(2);
+    node->or_replace = true;
+  }
+  bool materialized = false;
+  bool dynamic = false;
+  for (;;) {
+    if (at(K::kTemp) || at(K::kTemporary)) {
+      node->temporary = true;
+    } else if (at(K::kMaterialized)) {
+      materialized = true;
+    } else if (at(K::kDynamic)) {
+      dynamic = true;
+    } else if (!(at(K::kLocal) || at(K::kGlobal) || at(K::kVolatile) || at(K::kTransient) || at(K::kUnlogged) ||
+                 at(K::kExternal) || at(K::kIceberg) || at(K::kHybrid) || at(K::kSecure) || at(K::kRecursive) ||
+                 at_word("streaming") || at_word("live") || at_word("force"))) {
+      break;
+    }
+    advance();
+  }
+  if (!at(K::kTable) && !at(K::kView)) {
+    position_ = position_ > 0 ? position_ : 0;
+    while (!at_end()) advance();  // CREATE FUNCTION, SCHEMA …: not read
+    auto* unread = make<ErrorStatement>(from);
+    unread->text = text_of(unread->span, text_);
+    unread->unread = true;
+    return unread;
+  }
+  node->create = at(K::kTable) ? (dynamic ? CreateKind::kDynamicTable : CreateKind::kTable)
+                               : (materialized ? CreateKind::kMaterializedView : CreateKind::kView);
+  advance();
+  if (at(K::kIf) && keyword(1) == K::kNot && keyword(2) == K::kExists) {
+    advance(3);
+    node->if_not_exists = true;
+  }
+  if (!at_plain_name() && peek().kind != TokenKind::kParameter) {
+    unexpected("the name of what to create");
+    while (!at_end() && !at(K::kAs)) advance();
+  } else {
+    node->name = relation_name();
+  }
+  if (at(Op::kLeftParen) && !at_query(1) && op(1) != Op::kLeftParen) column_definitions(node->columns);
+  auto options = position_;
+  while (!at_end() && !at(K::kAs) && !at_query() && !at(Op::kLeftParen) && !at(K::kClone) &&
+         !((at(K::kLike) || at(K::kCopy)) && at_plain_name(1) && keyword(1) != K::kGrant)) {
+    // Options may hold anything but the AS of the query: AS stands in them only in parentheses.
+    advance();
+    if (at(Op::kLeftParen) && partners_[position_] != 0 && !at_query(1)) {
+      position_ = partners_[position_];
+      advance();
+    }
+  }
+  node->options = joined(options);
+  if (at(K::kClone) || at(K::kLike) || at(K::kCopy)) {
+    advance();
+    node->like = table();
+  }
+  if (accept(K::kAs) || at_query() || (at(Op::kLeftParen) && !at_end())) {
+    if (at_query() || at(Op::kLeftParen)) {
+      node->query = query();
+    } else if (!at_end()) {
+      unexpected("a query after AS");
+      while (!at_end()) advance();
+    }
+  }
+  auto rest = position_;
+  while (!at_end() && node->query != nullptr && at(K::kWith)) {
+    while (!at_end()) advance();
+  }
+  node->rest = joined(rest);
+  return finish(node, from);
+}
+
+List<SelectItem> Parser::returning() {
+  if (!accept(K::kReturning)) return {};
+  return select_items(true);
+}
+
+List<Assignment> Parser::assignments() {
+  Builder<Assignment> list(*this);
+  do {
+    Assignment one{};
+    auto from = begin();
+    if (at(Op::kLeftParen)) {
+      auto open = position_;
+      advance();
+      one.columns = elements(Op::kRightParen);
+      close(open);
+    } else if (at_name() || peek().kind == TokenKind::kParameter) {
+      one.column = dotted_name();
+      if (at(Op::kLeftBracket)) index_step();
+    } else {
+      unexpected("a column");
+    }
+    auto spelling = text();
+    if (at(Op::kEquals) || at(Op::kColonEquals) || (spelling.size() == 2 && spelling[1] == '=')) {
+      one.op = spelling;
+      advance();
+      one.value = expression();
+    } else {
+      unexpected("`=`");
+      one.value = error_expression(begin());
+    }
+    if (!at_list_end(true) && !at(K::kFrom) && !at(K::kWhen) && !at(K::kOption)) {
+      unexpected("a comma or the next clause");
+      skip_to_follow(true);
+      one.value = error_expression(from);
+    }
+    one.span = since(from);
+    list.push(one);
+  } while (accept(Op::kComma));
+  return list.done();
+}
+
+const Statement* Parser::insert(const With& with, std::uint32_t from) {
+  auto* node = arena_.make<Insert>();
+  node->kind = Insert::kKind;
+  node->with = with;
+  advance();
+  node->overwrite = accept(K::kOverwrite);
+  if (at(K::kOr) && (at_word("replace", 1) || at(K::kOr, K::kReplace) || keyword(1) == K::kIgnore)) {
+    advance(2);
+    node->overwrite = true;
+  }
+  accept(K::kInto);
+  accept(K::kTable);
+  node->target = target_table();
+  auto options = position_;
+  for (;;) {
+    if (at(K::kPartition) && op(1) == Op::kLeftParen) {
+      advance();
+      if (partners_[position_] != 0) position_ = partners_[position_];
+      advance();
+    } else if (at(K::kIf) && keyword(1) == K::kNot && keyword(2) == K::kExists) {
+      advance(3);
+    } else {
+      break;
+    }
+  }
+  node->options = joined(options);
+  if (at(K::kAs) && at_plain_name(1) && node->target->kind == NodeKind::kTable) {
+    const_cast<Table*>(static_cast<const Table*>(node->target))->alias = table_alias();
+  }
+  if (at(K::kBy) && keyword(1) == K::kName) {
+    advance(2);
+    node->by_name = true;
+  }
+  if (at(Op::kLeftParen) && !at_query(1) && op(1) != Op::kLeftParen) node->columns = names_in_parentheses();
+  options = position_;
+  if (accept(K::kOverriding)) {
+    advance();
+    accept(K::kValue);
+  }
+  if (at_word("output")) {
+    while (!at_end() && !at_query() && !at(Op::kLeftParen)) advance();
+  }
+  if (position_ > options) node->options = joined(options);
+  if (at(K::kBy) && keyword(1) == K::kName) {
+    advance(2);
+    node->by_name = true;
+  }
+  if (at(K::kDefault) && keyword(1) == K::kValues) {
+    advance(2);
+  } else if (at_query() || at(Op::kLeftParen) || at(K::kWith)) {
+    node->query = query();
+  } else {
+    unexpected("a query or VALUES");
+  }
+  if (at(K::kOn)) {
+    auto first = position_;
+    while (!at_end() && !at(K::kSet) && !at(K::kNothing) && !(at(K::kUpdate) && at_word("duplicate", 0)) &&
+           !(at(K::kUpdate) && keyword(1) != K::kSet)) {
+      if (partners_[position_] != 0) position_ = partners_[position_];
+      advance();
+    }
+    bool nothing = at(K::kNothing);
+    bool set = at(K::kSet) || at(K::kUpdate);
+    if (nothing || set) advance();
+    node->on_conflict = joined(first);
+    if (set) node->conflict_set = assignments();
+    if (accept(K::kWhere)) node->conflict_where = clause_expression();
+  }
+  node->returning = returning();
+  return finish(node, from);
+}
+
+MergeWhen Parser::merge_when() {
+  MergeWhen when{};
+  auto from = begin();
+  advance();
+  bool negated = accept(K::kNot);
+  expect(K::kMatched, "MATCHED");
+  when.match = negated ? MergeMatch::kNotMatched : MergeMatch::kMatched;
+  if (accept(K::kBy)) {
+    if (accept_word("source")) {
+      when.match = MergeMatch::kNotMatchedBySource;
+    } else if (accept_word("target")) {
+      when.by_target = true;
+    } else {
+      unexpected("SOURCE or TARGET");
+    }
+  }
+  if (accept(K::kAnd)) when.condition = expression();
+  if (!expect(K::kThen, "THEN")) {
+    while (!at_end() && !at(K::kWhen) && !at(K::kThen)) advance();
+    if (!accept(K::kThen)) return when;
+  }
+  if (accept(K::kUpdate)) {
+    when.action = MergeAction::kUpdate;
+    if (accept(K::kSet) && at(Op::kStar)) {
+      advance();
+      when.star = true;
+    } else if (at_word("all", 0) && at_word("by", 1)) {
+      advance();
+      accept(K::kBy, K::kName);
+      when.star = true;
+    } else if (at(K::kAll)) {
+      advance();
+      accept(K::kBy, K::kName);
+      when.star = true;
+    } else if (!at(K::kWhen) && !at_end()) {
+      when.assignments = assignments();
+    }
+    if (at(K::kWhere)) {  // Oracle
+      advance();
+      when.condition = expression();
+    }
+  } else if (accept(K::kInsert)) {
+    when.action = MergeAction::kInsert;
+    if (accept(Op::kStar)) {
+      when.star = true;
+    } else if (accept(K::kRow)) {
+      when.row = true;
+    } else if (accept(K::kAll)) {
+      accept(K::kBy, K::kName);
+      when.star = true;
+    } else {
+      if (at(Op::kLeftParen)) {
+        Builder<List<Identifier>> columns_list(*this);
+        auto open = position_;
+        advance();
+        while (!at(Op::kRightParen) && !at_end()) {
+          if (!at_name()) {
+            unexpected("a column");
+            break;
+          }
+          columns_list.push(dotted_name());
+          if (!accept(Op::kComma)) break;
+        }
+        close(open);
+        when.columns = columns_list.done();
+      }
+      if (accept(K::kRow)) {
+        when.row = true;
+      } else if (accept(K::kValues)) {
+        auto open = position_;
+        if (expect(Op::kLeftParen, "values in parentheses")) {
+          when.values = elements(Op::kRightParen);
+          close(open);
+        }
+      } else {
+        unexpected("VALUES");
+      }
+    }
+    if (at(K::kWhere)) {
+      advance();
+      when.condition = expression();
+    }
+  } else if (accept(K::kDelete)) {
+    when.action = MergeAction::kDelete;
+  } else if (accept(K::kDo)) {
+    accept(K::kNothing);
+    when.action = MergeAction::kNothing;
+  } else {
+    unexpected("UPDATE, INSERT, DELETE or DO NOTHING");
+    while (!at_end() && !at(K::kWhen)) advance();
+  }
+  when.span = since(from);
+  return when;
+}
+
+const Statement* Parser::merge(const With& with, std::uint32_t from) {
+  auto* node = arena_.make<Merge>();
+  node->kind = Merge::kKind;
+  node->with = with;
+  advance();
+  accept(K::kInto);
+  node->target = table();
+  if (expect(K::kUsing, "USING and the source")) {
+    node->source = table();
+  } else {
+    node->source = error_table(begin());
+  }
+  if (expect(K::kOn, "ON and a condition")) {
+    node->on = clause_expression();
+  } else {
+    node->on = error_expression(begin());
+  }
+  Builder<MergeWhen> whens(*this);
+  while (at(K::kWhen)) whens.push(merge_when());
+  if (whens.size() == 0) unexpected("WHEN");
+  node->whens = whens.done();
+  if (at_word("output")) {
+    while (!at_end()) advance();
+  }
+  node->returning = returning();
+  return finish(node, from);
+}
+
+const Statement* Parser::update(const With& with, std::uint32_t from) {
+  auto* node = arena_.make<Update>();
+  node->kind = Update::kKind;
+  node->with = with;
+  advance();
+  node->target = join_chain();
+  if (expect(K::kSet, "SET")) node->assignments = assignments();
+  if (at_word("output")) {
+    while (!at_end() && !at(K::kFrom) && !at(K::kWhere)) advance();
+  }
+  if (accept(K::kFrom)) node->from = from_list();
+  if (accept(K::kWhere)) node->where = clause_expression();
+  node->returning = returning();
+  return finish(node, from);
+}
+
+const Statement* Parser::delete_from(const With& with, std::uint32_t from) {
+  auto* node = arena_.make<Delete>();
+  node->kind = Delete::kKind;
+  node->with = with;
+  advance();
+  bool listed = at_plain_name() && !at(K::kFrom) && keyword(1) == K::kFrom;
+  if (listed) {  // DELETE t FROM t JOIN …
+    node->target = target_table();
+    advance();
+    node->using_tables = from_list();
+  } else {
+    accept(K::kFrom);
+    node->target = table();
+    if (accept(K::kUsing) || accept(K::kFrom)) node->using_tables = from_list();
+  }
+  if (accept(K::kWhere)) node->where = clause_expression();
+  node->returning = returning();
+  return finish(node, from);
+}
+
+}  // namespace tideline::sql

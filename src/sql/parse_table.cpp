@@ -1,0 +1,763 @@
+// What stands in FROM: names, queries, functions, joins, samples, time travel.
+
+#include "base/text.h"
+#include "sql/parse_state.h"
+
+namespace tideline::sql {
+
+List<const TableReference*> Parser::from_list() {
+  Builder<const TableReference*> tables(*this);
+  do {
+    if (tables.size() > 0 && (at_clause() || at_end() || at_closing())) break;  // a trailing comma
+    auto from = begin();
+    const auto* one = join_chain();
+    bool follows = at_list_end(true) || at(K::kOn) || at(K::kUsing) || at(K::kSet) || at(K::kOption) || at(K::kFor) ||
+                   at(K::kOffset) || at(K::kFetch) || at(K::kSettings) || at(K::kFormat) || at(K::kWindow) ||
+                   at(K::kReturning);
+    if (!follows) {
+      unexpected("a comma, a join or the next clause");
+      while (!at_list_end(true) && !at_join()) {
+        if (partners_[position_] != 0) position_ = partners_[position_];
+        advance();
+      }
+      if (at_join()) one = joins_after(one, from);
+    }
+    tables.push(one);
+  } while (accept(Op::kComma));
+  return tables.done();
+}
+
+bool Parser::at_join() {
+  auto next = keyword(1);
+  switch (keyword()) {
+    case K::kJoin:
+      return true;
+    case K::kInner:
+    case K::kLeft:
+    case K::kRight:
+    case K::kFull:
+      return op(1) != Op::kLeftParen && set_operator_precedence() == 0;
+    case K::kCross:
+      return next == K::kJoin || next == K::kApply || next == K::kLateral || next == K::kNone;
+    case K::kOuter:
+      return next == K::kApply || next == K::kJoin;
+    case K::kNatural:
+      return true;
+    case K::kAnti:
+    case K::kSemi:
+    case K::kPositional:
+      return next == K::kJoin || next == K::kLeft || next == K::kRight;
+    case K::kAsof:
+      return next == K::kJoin || next == K::kLeft || next == K::kInner || next == K::kRight || next == K::kFull;
+    case K::kArray:
+      return next == K::kJoin;
+    case K::kGlobal:
+    case K::kAny:
+      return !may_be_alias(true);
+    case K::kLateral:
+      return next == K::kView;
+    default:
+      return false;
+  }
+}
+
+bool Parser::join_operator(Join& join) {
+  if (accept(K::kLateral, K::kView)) {
+    join.join = accept(K::kOuter) ? JoinKind::kLateralViewOuter : JoinKind::kLateralView;
+    return true;
+  }
+  bool left = false;
+  bool right = false;
+  bool full = false;
+  bool semi = false;
+  bool anti = false;
+  bool asof = false;
+  bool cross = false;
+  bool array_join = false;
+  bool positional = false;
+  bool outer = false;
+  auto strict_from = position_;
+  std::size_t strict = 0;
+  for (;;) {
+    auto word = keyword();
+    if (word == K::kNatural) {
+      join.natural = true;
+    } else if (word == K::kLeft) {
+      left = true;
+    } else if (word == K::kRight) {
+      right = true;
+    } else if (word == K::kFull) {
+      full = true;
+    } else if (word == K::kSemi) {
+      semi = true;
+    } else if (word == K::kAnti) {
+      anti = true;
+    } else if (word == K::kAsof) {
+      asof = true;
+    } else if (word == K::kCross) {
+      cross = true;
+    } else if (word == K::kArray) {
+      array_join = true;
+    } else if (word == K::kPositional) {
+      positional = true;
+    } else if (word == K::kOuter) {
+      outer = true;
+    } else if (word == K::kGlobal || word == K::kAny || word == K::kAll) {
+      if (strict == 0) strict_from = position_;
+      ++strict;
+    } else if (word == K::kInner) {
+    } else if (word == K::kNone &&
+               (at_word("hash") || at_word("loop") || at_word("broadcast") || at_word("shuffle") || at_word("remote") ||
+                at_word("each")) &&
+               keyword(1) == K::kJoin) {
+      if (strict == 0) strict_from = position_;
+      ++strict;
+    } else {
+      break;
+    }
+    advance();
+    if (strict > 0 && position_ == strict_from + strict) join.strictness = joined(strict_from);
+  }
+  if (accept(K::kApply)) {
+    join.join = outer ? JoinKind::kOuterApply : JoinKind::kCrossApply;
+    return true;
+  }
+  if (!expect(K::kJoin, "JOIN")) return false;
+  if ((at_word("each") || at_word("broadcast")) && at_name(1)) advance();
+  if (array_join) {
+    join.join = left ? JoinKind::kLeftArray : JoinKind::kArray;
+  } else if (asof) {
+    join.join = left ? JoinKind::kAsofLeft : JoinKind::kAsof;
+  } else if (semi) {
+    join.join = right ? JoinKind::kRightSemi : JoinKind::kSemi;
+  } else if (anti) {
+    join.join = right ? JoinKind::kRightAnti : JoinKind::kAnti;
+  } else if (positional) {
+    join.join = JoinKind::kPositional;
+  } else if (cross) {
+    join.join = JoinKind::kCross;
+  } else {
+    join.join = left ? JoinKind::kLeft : right ? JoinKind::kRight : full ? JoinKind::kFull : JoinKind::kInner;
+  }
+  return true;
+}
+
+const TableReference* Parser::join_chain() {
+  Nest nest(*this);
+  auto from = begin();
+  if (!nest) return error_table(from);
+  return joins_after(table(), from);
+}
+
+const TableReference* Parser::joins_after(const TableReference* first, std::uint32_t from) {
+  if (!at_join()) return first;
+  if (!wrap()) return first;
+  Builder<Join> joins(*this);
+  std::vector<std::size_t> unconditioned;  // a JOIN b JOIN c ON … ON …: the last ON is the first JOIN's
+  while (at_join()) {
+    Join join{};
+    auto join_from = begin();
+    bool good = join_operator(join);
+    bool view = join.join == JoinKind::kLateralView || join.join == JoinKind::kLateralViewOuter;
+    bool array_join = join.join == JoinKind::kArray || join.join == JoinKind::kLeftArray;
+    if (!good) {
+      join.right = error_table(begin());
+      joins.push(join);
+      break;
+    }
+    if (view) {
+      join.right = lateral_view_function();
+    } else if (array_join) {
+      auto call_from = begin();
+      Builder<Argument> arguments(*this);
+      do {
+        auto start = begin();
+        const auto* value = expression();
+        if (accept(K::kAs)) {
+          auto name = name_or_error("a name after AS");
+          auto* aliased = make<Aliased>(start);
+          aliased->value = value;
+          aliased->alias = name;
+          value = aliased;
+        }
+        arguments.push({.value = value, .name = {}, .arrow = {}, .lead = Lead::kComma});
+      } while (accept(Op::kComma));
+      auto list = arguments.done();
+      auto* call = make<Call>(call_from);
+      call->arguments = list;
+      Builder<const Call*> calls(*this);
+      calls.push(call);
+      auto* function = make<TableFunction>(call_from);
+      function->calls = calls.done();
+      join.right = function;
+    } else {
+      join.right = table();
+    }
+    join.span = since(join_from);
+    joins.push(join);
+    if (at(K::kMatchCondition) && op(1) == Op::kLeftParen) {
+      advance();
+      auto open = position_;
+      advance();
+      joins.back().match_condition = expression();
+      close(open);
+      joins.back().span = since(join_from);
+    }
+    unconditioned.push_back(joins.size() - 1);
+    while (!unconditioned.empty() && (at(K::kOn) || at(K::kUsing))) {
+      if (at(K::kUsing) && op(1) != Op::kLeftParen) break;
+      auto index = unconditioned.back();
+      unconditioned.pop_back();
+      if (accept(K::kOn)) {
+        auto start = begin();
+        const auto* condition = expression();
+        bool follows = at_list_end(true) || at_join() || at(K::kOn) || at(K::kUsing) || at(K::kSet) || at(K::kOption) ||
+                       at(K::kFor) || at(K::kOffset) || at(K::kFetch) || at(K::kSettings) || at(K::kWindow) ||
+                       at(K::kMatchCondition) || at(K::kReturning) || at(K::kFormat);
+        if (!follows) {
+          unexpected("a join or the next clause after the condition");
+          while (!at_list_end(true) && !at_join()) {
+            if (partners_[position_] != 0) position_ = partners_[position_];
+            advance();
+          }
+          condition = error_expression(start);
+        }
+        joins[index].on = condition;
+      } else {
+        advance();
+        joins[index].using_columns = names_in_parentheses();
+        if (at(K::kAs) && at_plain_name(1)) joins[index].using_alias = table_alias();
+      }
+      joins[index].span = since(joins[index].span.begin);
+    }
+  }
+  auto list = joins.done();
+  auto* node = make<JoinChain>(from);
+  node->first = first;
+  node->joins = list;
+  return node;
+}
+
+const TableReference* Parser::error_table(std::uint32_t from) {
+  auto* node = make<ErrorTable>(from);
+  node->text = text_of(node->span, text_);
+  return node;
+}
+
+const TableReference* Parser::table() {
+  Nest nest(*this);
+  auto from = begin();
+  if (!nest) return error_table(from);
+  return table_suffixes(table_primary(), from);
+}
+
+const TableReference* Parser::table_primary() {
+  auto from = begin();
+  const auto token = peek();
+  switch (token.kind) {
+    case TokenKind::kTemplate: {
+      unexpected("a table");
+      advance();
+      while (tokens_[position_ - 1].span.end == begin() &&
+             (peek().kind == TokenKind::kWord || peek().kind == TokenKind::kTemplate || at(Op::kDot))) {
+        advance();
+      }
+      auto* node = const_cast<ErrorTable*>(static_cast<const ErrorTable*>(error_table(from)));
+      node->is_template = true;
+      node->alias = table_alias();
+      return finish(node, from);
+    }
+    case TokenKind::kStage: {
+      advance();
+      auto* node = make<Table>(from);
+      node->stage = text_of(token.span, text_);
+      if (at(Op::kLeftParen)) {
+        auto first = position_;
+        auto open = position_;
+        if (partners_[open] != 0) position_ = partners_[open];
+        advance();
+        node->version = joined(first);
+      }
+      node->alias = table_alias();
+      return finish(node, from);
+    }
+    case TokenKind::kString:
+    case TokenKind::kQuotedName:
+    case TokenKind::kParameter:
+      return named_table();
+    case TokenKind::kOperator:
+      if (at(Op::kLeftParen)) return parenthesized_table(false);
+      if (at(Op::kColon) && at_name(1)) {
+        advance();
+        Builder<Identifier> name(*this);
+        name.push(identifier());
+        auto* node = make<Table>(from);
+        name[0].text = source(from);
+        node->name = name.done();
+        node->alias = table_alias();
+        return finish(node, from);
+      }
+      break;
+    case TokenKind::kWord:
+      switch (token.keyword) {
+        case K::kLateral:
+          advance();
+          if (at(Op::kLeftParen)) return parenthesized_table(true);
+          return table_function(true, from);
+        case K::kValues:
+          if (op(1) == Op::kLeftParen) return values_table(from);
+          break;
+        case K::kTable:
+          if (op(1) == Op::kLeftParen) return table_function(false, from);
+          break;
+        case K::kOnly:
+          if (at_plain_name(1) || op(1) == Op::kLeftParen) {
+            advance();
+            bool open = accept(Op::kLeftParen);
+            auto* node = const_cast<TableReference*>(named_table());
+            if (open) expect(Op::kRightParen, "a closing parenthesis");
+            if (node->kind == NodeKind::kTable) static_cast<Table*>(node)->only = true;
+            return finish(node, from);
+          }
+          break;
+        case K::kRows:
+          if (keyword(1) == K::kFrom && op(2) == Op::kLeftParen) return table_function(false, from);
+          break;
+        case K::kJsonTable:
+        case K::kXmltable:
+          if (op(1) == Op::kLeftParen) {
+            auto what = lower(text());
+            advance();
+            return opaque(nullptr, what, from);
+          }
+          break;
+        default:
+          break;
+      }
+      if ((flags_of(token.keyword) & kNoName) != 0 || token.keyword == K::kLimit || token.keyword == K::kCross ||
+          token.keyword == K::kInner || token.keyword == K::kNatural || token.keyword == K::kSet) {
+        break;
+      }
+      return named_table();
+    default:
+      break;
+  }
+  unexpected("a table");
+  if (token.kind == TokenKind::kError || token.kind == TokenKind::kNumber) advance();
+  return error_table(begin() < from ? from : begin());
+}
+
+const TableReference* Parser::opaque(const TableReference* source_table, std::string_view what, std::uint32_t from) {
+  auto text_from = begin();
+  auto open = position_;
+  if (at(Op::kLeftParen) && partners_[open] != 0) position_ = partners_[open];
+  advance();
+  auto* node = make<OpaqueTable>(from);
+  node->source = source_table;
+  node->what = what;
+  node->text = text_of(since(text_from), text_);
+  node->alias = table_alias();
+  return finish(node, from);
+}
+
+const TableReference* Parser::values_table(std::uint32_t from) {
+  const auto* body = values();
+  auto* query = make<Query>(from);
+  query->body = body;
+  auto* node = make<DerivedTable>(from);
+  node->query = query;
+  node->alias = table_alias();
+  return finish(node, from);
+}
+
+const TableReference* Parser::parenthesized_table(bool lateral) {
+  auto from = lateral ? tokens_[position_ - 1].span.begin : begin();
+  auto open = position_;
+  auto derived = [&](const Query* inner) {
+    auto* node = make<DerivedTable>(from);
+    node->lateral = lateral;
+    node->query = inner;
+    node->alias = table_alias();
+    return finish(node, from);
+  };
+  if (at_query(1)) return derived(query_in_parentheses("a query"));
+  Nest nest(*this);
+  if (!nest) return error_table(from);
+  advance();
+  auto inner_from = begin();
+  const auto* inner = join_chain();
+  if (const auto* subquery = as<DerivedTable>(inner);
+      subquery != nullptr && !subquery->alias.name && !subquery->lateral && (at_query_tail() || at(Op::kRightParen))) {
+    // ((SELECT …) UNION …), or one pair of parentheses too many
+    const auto* whole = at_query_tail() ? continue_query(subquery->query, inner_from) : subquery->query;
+    close(open);
+    return derived(whole);
+  }
+  if (at(Op::kComma)) {  // (a, b): a cross join
+    wrap();
+    Builder<Join> joins(*this);
+    while (at(Op::kComma)) {
+      auto join_from = begin();
+      advance();
+      Join join{};
+      join.join = JoinKind::kComma;
+      join.right = join_chain();
+      join.span = since(join_from);
+      joins.push(join);
+    }
+    auto list = joins.done();
+    auto* chain = make<JoinChain>(inner_from);
+    chain->first = inner;
+    chain->joins = list;
+    inner = chain;
+  }
+  if (!at(Op::kRightParen) && !at_end()) {
+    unexpected("a join or a closing parenthesis");
+    skip_to_follow(false);
+  }
+  close(open);
+  if (const auto* chain = as<JoinChain>(inner)) {
+    auto* copy = arena_.make<JoinChain>();
+    *copy = *chain;
+    copy->alias = table_alias();
+    return finish(copy, from);
+  }
+  if (may_be_alias(true) || at(K::kAs)) {  // (t) AS a
+    wrap();
+    auto* chain = make<JoinChain>(from);
+    chain->first = inner;
+    chain->alias = table_alias();
+    return finish(chain, from);
+  }
+  return inner;
+}
+
+const TableReference* Parser::lateral_view_function() {
+  auto from = begin();
+  auto* node = arena_.make<TableFunction>();
+  node->kind = TableFunction::kKind;
+  const auto* value = at_name() ? postfix(column_or_star(from), from) : primary();
+  Builder<const Call*> calls(*this);
+  if (const auto* call = as<Call>(value)) {
+    calls.push(call);
+  } else {
+    unexpected("a table function after LATERAL VIEW");
+    return error_table(from);
+  }
+  node->calls = calls.done();
+  if (at_name() && !at(K::kAs) && may_be_alias(true)) node->alias.name = identifier();
+  if (accept(K::kAs)) {
+    if (at(Op::kLeftParen)) {
+      node->alias.columns = names_in_parentheses();
+    } else {
+      Builder<Identifier> names(*this);
+      names.push(name_or_error("a column"));
+      while (at(Op::kComma) && at_plain_name(1)) {
+        advance();
+        names.push(identifier());
+      }
+      node->alias.columns = names.done();
+    }
+  }
+  return finish(node, from);
+}
+
+const TableReference* Parser::table_function(bool lateral, std::uint32_t from) {
+  auto* node = arena_.make<TableFunction>();
+  node->kind = TableFunction::kKind;
+  node->lateral = lateral;
+  Builder<const Call*> calls(*this);
+  auto one = [&] {
+    auto start = begin();
+    const auto* value = at_name() ? column_or_star(start) : primary();
+    if (const auto* call = as<Call>(value)) {
+      calls.push(call);
+      return true;
+    }
+    if (const auto* column = as<Column>(value); column != nullptr && lateral) {
+      auto* bare = make<Call>(start);
+      bare->name = column->parts;
+      bare->no_parentheses = true;
+      calls.push(bare);
+      return true;
+    }
+    return false;
+  };
+  if (at(K::kTable) && op(1) == Op::kLeftParen) {
+    advance();
+    auto open = position_;
+    advance();
+    node->table_keyword = true;
+    if (at_query()) {  // TABLE(SELECT …)
+      const auto* inner = query();
+      close(open);
+      auto* derived = make<DerivedTable>(from);
+      derived->lateral = lateral;
+      derived->query = inner;
+      derived->alias = table_alias();
+      return finish(derived, from);
+    }
+    if (!one()) {
+      // TABLE('name'), TABLE(name), TABLE(:variable): a relation by its name.
+      position_ = position_ > open + 1 ? open + 1 : position_;
+      const auto* relation = at_name() || peek().kind == TokenKind::kString || peek().kind == TokenKind::kParameter
+                                 ? named_table()
+                                 : error_table(from);
+      close(open);
+      auto* copy = const_cast<TableReference*>(relation);
+      if (copy->kind == NodeKind::kTable && !static_cast<Table*>(copy)->alias.name) {
+        static_cast<Table*>(copy)->alias = table_alias();
+      }
+      return finish(copy, from);
+    }
+    close(open);
+  } else if (at(K::kRows) && keyword(1) == K::kFrom) {
+    advance(2);
+    auto open = position_;
+    advance();
+    node->rows_from = true;
+    do {
+      if (!one()) unexpected("a function");
+    } while (accept(Op::kComma));
+    close(open);
+  } else if (!one()) {
+    unexpected("a query or a function after LATERAL");
+    return error_table(from);
+  }
+  node->calls = calls.done();
+  function_suffixes(*node);
+  return finish(node, from);
+}
+
+bool Parser::column_definitions(List<ColumnDefinition>& out) {
+  Builder<ColumnDefinition> definitions(*this);
+  auto open = position_;
+  advance();
+  while (!at(Op::kRightParen) && !at_end()) {
+    ColumnDefinition one{};
+    if (!at_name() && peek().kind != TokenKind::kString) {
+      unexpected("a column");
+      break;
+    }
+    one.name = identifier();
+    if (!at_list_end(false)) one.type = type_name();
+    while (!at_list_end(false)) {  // constraints, paths, options
+      if (partners_[position_] != 0) position_ = partners_[position_];
+      advance();
+    }
+    definitions.push(one);
+    if (!accept(Op::kComma)) break;
+  }
+  close(open);
+  out = definitions.done();
+  return !out.empty();
+}
+
+void Parser::function_suffixes(TableFunction& function) {
+  for (;;) {
+    if (at(K::kWith) && keyword(1) == K::kOrdinality) {
+      advance(2);
+      function.with_ordinality = true;
+    } else if (at(K::kWith) && keyword(1) == K::kOffset && !function.with_offset) {
+      advance(2);
+      function.with_offset = true;
+      function.offset_alias = alias(true);
+    } else if (at(K::kWith) && op(1) == Op::kLeftParen && function.definitions.empty() &&
+               dialect_.id == DialectId::kTsql) {
+      advance();
+      column_definitions(function.definitions);
+    } else if (!function.alias.name && function.alias.columns.empty() && (at(K::kAs) || may_be_alias(true))) {
+      bool said = accept(K::kAs);
+      if (at(Op::kLeftParen)) {  // AS (a int, …)
+        if (at_name(1) && (op(2) == Op::kComma || op(2) == Op::kRightParen)) {
+          function.alias.columns = names_in_parentheses();
+        } else {
+          column_definitions(function.definitions);
+        }
+        continue;
+      }
+      if (!at_name()) {
+        if (said) unexpected("a name after AS");
+        return;
+      }
+      function.alias.name = identifier();
+      if (at(Op::kLeftParen)) {
+        if (at_name(1) && (op(2) == Op::kComma || op(2) == Op::kRightParen)) {
+          function.alias.columns = names_in_parentheses();
+        } else if (at_name(1)) {
+          column_definitions(function.definitions);
+        }
+      } else if (said && at(Op::kComma) && dialect_.id == DialectId::kDatabricks && false) {
+        return;
+      }
+    } else {
+      return;
+    }
+  }
+}
+
+bool Parser::at_version() {
+  auto next = keyword(1);
+  switch (keyword()) {
+    case K::kAt:
+    case K::kBefore:
+    case K::kChanges:
+    case K::kPartition:
+      return op(1) == Op::kLeftParen;
+    case K::kVersion:
+    case K::kTimestamp:
+      return next == K::kAs && keyword(2) == K::kOf;
+    case K::kFor:
+      return next == K::kSystemTime || next == K::kVersion || next == K::kTimestamp || at_word("system_version", 1);
+    case K::kFinal:
+      return dialect_.id == DialectId::kClickhouse;
+    case K::kWith:
+      return op(1) == Op::kLeftParen && (dialect_.id == DialectId::kTsql || dialect_.id == DialectId::kGeneric ||
+                                         dialect_.id == DialectId::kDuckdb);
+    case K::kAs:
+      return next == K::kOf;
+    default:
+      return (at_word("force") || at_word("use") || at_word("ignore")) && at_word("index", 1);
+  }
+}
+
+// Time travel, hints, partitions: they choose rows of the same table, and are kept as they are written.
+std::string_view Parser::version() {
+  auto first = position_;
+  while (at_version()) {
+    bool until_of = at(K::kVersion) || at(K::kTimestamp) || at(K::kFor) || at(K::kAs);
+    bool final_only = at(K::kFinal);
+    if (at(K::kFor) && (keyword(1) == K::kVersion || keyword(1) == K::kTimestamp || keyword(1) == K::kSystemTime))
+      advance();
+    if (final_only) {
+      advance();
+      continue;
+    }
+    if (until_of) {
+      advance();
+      if (accept(K::kAs)) accept(K::kOf);
+      accept(K::kOf);
+      if (accept(K::kFrom)) {  // FOR SYSTEM_TIME FROM x TO y
+        expression(kPrecedenceRange);
+        accept(K::kTo);
+        expression(kPrecedenceRange);
+      } else if (accept(K::kBetween)) {
+        expression(kPrecedenceRange);
+        accept(K::kAnd);
+        expression(kPrecedenceRange);
+      } else if (!accept(K::kAll)) {
+        if (!at_list_end(true)) expression(kPrecedenceRange);
+      }
+      continue;
+    }
+    while (!at(Op::kLeftParen) && !at_end()) advance();
+    if (partners_[position_] != 0) position_ = partners_[position_];
+    advance();
+  }
+  return joined(first);
+}
+
+bool Parser::sample(Sample& out) {
+  bool table_sample = at(K::kTablesample);
+  if (!table_sample && (!at(K::kSample) || may_be_alias(true))) return false;
+  auto from = begin();
+  auto first = position_;
+  advance();
+  while (at(K::kSystem) || at(K::kBernoulli) || at(K::kRow) || at(K::kBlock) || at_word("reservoir") ||
+         peek().kind == TokenKind::kNumber || at(Op::kSlash)) {
+    advance();
+  }
+  if (at(Op::kLeftParen)) {
+    if (partners_[position_] != 0) position_ = partners_[position_];
+    advance();
+  }
+  if (at(K::kRows) || at(K::kPercent)) advance();
+  if ((at(K::kRepeatable) || at_word("seed")) && op(1) == Op::kLeftParen) {
+    advance();
+    if (partners_[position_] != 0) position_ = partners_[position_];
+    advance();
+  }
+  if (at(K::kOffset) && dialect_.id == DialectId::kClickhouse) advance(2);
+  out = {.text = joined(first), .span = since(from)};
+  return true;
+}
+
+const TableReference* Parser::named_table() {
+  auto from = begin();
+  auto name = relation_name();
+  if (at(Op::kLeftParen) && name.back().quote != Quote::kSingle) {
+    auto start = from;
+    const auto* value = call(name, nullptr, start);
+    auto* node = arena_.make<TableFunction>();
+    node->kind = TableFunction::kKind;
+    Builder<const Call*> calls(*this);
+    calls.push(as<Call>(value));
+    // f(x):path is a table of Snowflake's variant paths; read as the function.
+    node->calls = calls.done();
+    function_suffixes(*node);
+    return finish(node, from);
+  }
+  auto* node = make<Table>(from);
+  node->name = name;
+  node->version = version();
+  if (at(K::kTablesample) || (at(K::kSample) && !may_be_alias(true))) sample(node->sample);
+  node->alias = table_alias();
+  if (at_version() && node->version.empty()) node->version = version();
+  // BigQuery: FROM t, t.items WITH OFFSET AS i
+  if (at(K::kWith) && keyword(1) == K::kOffset) {
+    Builder<Identifier> function_name(*this);
+    function_name.push({.text = "unnest", .span = {from, from}});
+    Builder<Argument> arguments(*this);
+    auto* column = make<Column>(from);
+    column->parts = node->name;
+    column->span = {name.front().span.begin, name.back().span.end};
+    arguments.push({.value = column, .name = {}, .arrow = {}, .lead = Lead::kComma});
+    auto* call = make<Call>(from);
+    call->name = function_name.done();
+    call->arguments = arguments.done();
+    call->span = column->span;
+    auto* function = arena_.make<TableFunction>();
+    function->kind = TableFunction::kKind;
+    Builder<const Call*> calls(*this);
+    calls.push(call);
+    function->calls = calls.done();
+    function->alias = node->alias;
+    function_suffixes(*function);
+    return finish(function, from);
+  }
+  return finish(node, from);
+}
+
+const TableReference* Parser::table_suffixes(const TableReference* node, std::uint32_t from) {
+  for (;;) {
+    Sample taken{};
+    if (sample(taken)) {
+      auto set = [&](auto* typed) {
+        typed->sample = taken;
+        if (!typed->alias.name) typed->alias = table_alias();
+        node = finish(typed, from);
+      };
+      if (node->kind == NodeKind::kTable) {
+        set(const_cast<Table*>(static_cast<const Table*>(node)));
+      } else if (node->kind == NodeKind::kDerivedTable) {
+        set(const_cast<DerivedTable*>(static_cast<const DerivedTable*>(node)));
+      } else if (node->kind == NodeKind::kTableFunction) {
+        set(const_cast<TableFunction*>(static_cast<const TableFunction*>(node)));
+      }
+    } else if (at(K::kPivot) && op(1) == Op::kLeftParen) {
+      if (!wrap()) return node;
+      node = pivot(node, from);
+    } else if (at(K::kUnpivot) && !may_be_alias(true)) {
+      if (!wrap()) return node;
+      node = unpivot(node, from);
+    } else if (at(K::kMatchRecognize) && op(1) == Op::kLeftParen) {
+      if (!wrap()) return node;
+      advance();
+      node = opaque(node, "match_recognize", from);
+    } else {
+      return node;
+    }
+  }
+}
+
+}  // namespace tideline::sql
