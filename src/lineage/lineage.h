@@ -1,0 +1,48 @@
+#pragma once
+// Column lineage of one query: for each output column the columns of relations it takes its value from, what happens to
+// them on the way, and which columns decide about rows. Names are resolved against the relations given; what is not
+// understood is a gap with a reason, never a guess without a mark.
+//
+// Pure; any number of threads at once. Time is linear in the text and in the columns * stands for, within a budget:
+// beyond it the query is given up (Reason::kTooComplex). Recursion is bounded by sql::kMaxDepth.
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "lineage/relations.h"
+#include "lineage/result.h"
+#include "sql/dialect.h"
+#include "sql/parser.h"
+
+namespace tideline::lineage {
+
+/// Steps a query may take: a step is a node of the tree visited, a column put into a shape, an input of a value walked
+/// over. Real queries take below two a byte; the free ones are for short queries over wide tables.
+inline constexpr std::size_t kStepsPerByte = 64;
+inline constexpr std::size_t kFreeSteps = std::size_t{1} << 21;
+/// Columns of one result; wider ones are given up. As many as the store takes for an object, and room.
+inline constexpr std::size_t kMaxColumns = 100'000;
+
+/// For whom a query is resolved.
+struct Reader {
+  /// The relations it says it reads, sorted: they come first where a name is not unique, and of them alone the inferred
+  /// columns are used.
+  std::span<const RelationIndex> upstream;
+  /// What the query builds, or kNone: its own inferred columns are not used.
+  RelationIndex self = kNone;
+  /// Columns the result is known to have, in order (its catalog): they complete a * that cannot be expanded.
+  const RelationColumns* expected = nullptr;
+  /// Whether inferred columns of every relation may be used: once all are there.
+  bool all_inferred = false;
+};
+
+/// Of the last statement that has a query. `parsed` must be of the same dialect.
+QueryLineage analyse(const sql::Parsed& parsed, const sql::Dialect& dialect, const Relations& relations,
+                     const Reader& reader);
+/// Parses as well.
+QueryLineage analyse(std::string_view text, const sql::Dialect& dialect, const Relations& relations,
+                     const Reader& reader = {});
+
+}  // namespace tideline::lineage

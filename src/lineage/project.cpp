@@ -1,0 +1,303 @@
+#include "lineage/project.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <unordered_map>
+
+#include "base/hash.h"
+#include "base/text.h"
+#include "sql/parser.h"
+
+namespace tideline::lineage {
+namespace {
+
+// Those dbt adds to every snapshot.
+constexpr std::string_view kSnapshotColumns[] = {"dbt_scd_id", "dbt_updated_at", "dbt_valid_from", "dbt_valid_to"};
+
+// The last round: what models read without saying so may again be read by others.
+constexpr int kMaxRounds = 4;
+
+}  // namespace
+
+struct Project::Impl {
+  struct State {
+    Model model;
+    QueryLineage lineage;
+    std::string fingerprint;             // of what it was resolved from
+    std::vector<RelationIndex> reads;    // that it does not declare, sorted
+    std::vector<RelationIndex> visible;  // these and what it declares, sorted
+    bool published = false;
+  };
+
+  std::unique_ptr<Relations> relations;
+  std::vector<State> states;
+  std::unordered_map<RelationIndex, std::size_t> builders;
+  std::size_t resolved = 0;
+  std::mutex counter;
+
+  static void find_visible(State& state) {
+    state.visible = state.model.upstream;
+    state.visible.insert(state.visible.end(), state.reads.begin(), state.reads.end());
+    std::sort(state.visible.begin(), state.visible.end());
+    state.visible.erase(std::unique(state.visible.begin(), state.visible.end()), state.visible.end());
+  }
+
+  std::string fingerprint(const State& state, std::string_view sql, std::span<const RelationIndex> upstream) const {
+    Xxh3 hash;
+    hash.update(sql);
+    const auto number = [&](std::uint64_t value) {
+      hash.update(std::string_view(reinterpret_cast<const char*>(&value), sizeof value));
+    };
+    number(static_cast<std::uint64_t>(state.model.dialect->id));
+    number(state.model.relation);
+    number(static_cast<std::uint64_t>(state.model.without_sql));
+    const auto columns = [&](const RelationColumns* one) { number(one == nullptr ? 0 : one->fingerprint()); };
+    columns(state.model.relation == kNone ? nullptr : relations->columns(state.model.relation));
+    for (const RelationIndex relation : upstream) {
+      number(relation);
+      columns(relations->inferred(relation));
+    }
+    // Of what is read without being declared only the columns given at first are seen.
+    for (const auto& read : state.lineage.reads) {
+      number(read.relation);
+      if (read.relation != kNone) columns(relations->columns(read.relation));
+    }
+    return hash.hex();
+  }
+
+  /// What others see of it when they read it.
+  void publish(State& state) {
+    state.published = true;
+    const RelationIndex relation = state.model.relation;
+    if (relation == kNone || state.lineage.failed) return;
+    const RelationColumns* given = relations->columns(relation);
+    const bool from_catalog = given != nullptr && given->complete();
+    std::vector<std::string> names;
+    std::set<std::string> seen;
+    const auto put = [&](const std::string& name) {
+      if (seen.insert(ascii_lower(name)).second) names.push_back(name);
+    };
+    if (from_catalog)
+      for (std::size_t i = 0; i < given->listed(); ++i) put(given->name(i));
+    std::size_t listed = names.size();
+    for (const auto& column : state.lineage.columns) put(column.name);
+    if (state.model.is_snapshot)
+      for (const auto name : kSnapshotColumns) put(std::string(name));
+    if (!from_catalog) listed = names.size();
+    if (given != nullptr)
+      for (const auto& name : given->names()) put(name);
+    const bool complete = from_catalog || state.lineage.columns_complete;
+    if (!complete) listed = names.size();
+    relations->infer(relation, std::make_shared<RelationColumns>(std::move(names), listed, complete));
+  }
+
+  void resolve_one(std::size_t number, const SqlOf& sql_of) {
+    State& state = states[number];
+    const std::vector<RelationIndex>& upstream = state.visible;
+    std::string buffer;
+    const std::string_view sql = state.model.without_sql == Reason::kNone ? sql_of(number, buffer) : std::string_view();
+    if (!state.fingerprint.empty() && fingerprint(state, sql, upstream) == state.fingerprint) {
+      if (!state.published) publish(state);
+      return;
+    }
+    if (state.model.without_sql != Reason::kNone) {
+      state.lineage = {};
+      state.lineage.failed = true;
+      state.lineage.columns_complete = false;
+      state.lineage.gaps.push_back({state.model.without_sql, "", {}});
+    } else {
+      Reader reader;
+      reader.upstream = upstream;
+      reader.self = state.model.relation;
+      if (reader.self != kNone) reader.expected = relations->columns(reader.self);
+      state.lineage = analyse(sql, *state.model.dialect, *relations, reader);
+    }
+    state.fingerprint = fingerprint(state, sql, upstream);
+    publish(state);
+    const std::lock_guard lock(counter);
+    ++resolved;
+  }
+
+  /// The models of `numbers`, each after those of them that it reads.
+  void run(const std::vector<std::size_t>& numbers, const SqlOf& sql_of, unsigned threads) {
+    std::vector<std::uint32_t> place(states.size(), kNone);
+    for (std::size_t i = 0; i < numbers.size(); ++i) place[numbers[i]] = static_cast<std::uint32_t>(i);
+    std::vector<std::vector<std::uint32_t>> downstream(numbers.size());
+    std::vector<std::uint32_t> waits(numbers.size(), 0);
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      for (const RelationIndex relation : states[numbers[i]].visible) {
+        const auto builder = builders.find(relation);
+        if (builder == builders.end() || builder->second == numbers[i] || place[builder->second] == kNone) continue;
+        downstream[place[builder->second]].push_back(static_cast<std::uint32_t>(i));
+        ++waits[i];
+      }
+    }
+    std::vector<std::uint32_t> ready;
+    for (std::size_t i = numbers.size(); i-- > 0;)
+      if (waits[i] == 0) ready.push_back(static_cast<std::uint32_t>(i));
+    std::vector<bool> done(numbers.size(), false);
+    std::size_t running = 0;
+    std::mutex mutex;
+    std::condition_variable changed;
+    const auto work = [&] {
+      std::unique_lock lock(mutex);
+      while (true) {
+        changed.wait(lock, [&] { return !ready.empty() || running == 0; });
+        if (ready.empty()) return;
+        const std::uint32_t at = ready.back();
+        ready.pop_back();
+        ++running;
+        lock.unlock();
+        resolve_one(numbers[at], sql_of);
+        lock.lock();
+        --running;
+        done[at] = true;
+        for (const std::uint32_t next : downstream[at])
+          if (--waits[next] == 0) ready.push_back(next);
+        changed.notify_all();
+      }
+    };
+    std::vector<std::thread> others;
+    for (unsigned i = 1; i < threads && i < numbers.size(); ++i) others.emplace_back(work);
+    work();
+    for (auto& other : others) other.join();
+    // What is left waits for itself.
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      if (done[i]) continue;
+      resolve_one(numbers[i], sql_of);
+      auto& gaps = states[numbers[i]].lineage.gaps;
+      if (std::none_of(gaps.begin(), gaps.end(), [](const Gap& gap) { return gap.reason == Reason::kCycle; }))
+        gaps.push_back({Reason::kCycle, states[numbers[i]].model.id, {}});
+    }
+  }
+
+  /// Models that read what another one builds without declaring it, where that matters; and those that read them.
+  std::vector<std::size_t> to_repeat() {
+    std::vector<bool> again(states.size(), false);
+    bool any = false;
+    for (std::size_t i = 0; i < states.size(); ++i) {
+      State& state = states[i];
+      std::vector<RelationIndex> reads;
+      for (const auto& read : state.lineage.reads) {
+        if (read.relation == kNone || read.relation == state.model.relation || !builders.contains(read.relation))
+          continue;
+        const RelationColumns* given = relations->columns(read.relation);
+        if (given != nullptr && given->complete()) continue;
+        if (std::binary_search(state.model.upstream.begin(), state.model.upstream.end(), read.relation)) continue;
+        reads.push_back(read.relation);
+      }
+      if (reads.empty() && state.reads.empty()) continue;
+      reads.insert(reads.end(), state.reads.begin(), state.reads.end());
+      std::sort(reads.begin(), reads.end());
+      reads.erase(std::unique(reads.begin(), reads.end()), reads.end());
+      if (reads == state.reads) continue;
+      state.reads = std::move(reads);
+      find_visible(state);
+      again[i] = any = true;
+    }
+    std::vector<std::size_t> numbers;
+    if (!any) return numbers;
+    std::vector<std::vector<std::size_t>> downstream(states.size());
+    std::vector<std::size_t> queue;
+    for (std::size_t i = 0; i < states.size(); ++i) {
+      if (again[i]) queue.push_back(i);
+      for (const RelationIndex relation : states[i].visible)
+        if (const auto builder = builders.find(relation); builder != builders.end())
+          downstream[builder->second].push_back(i);
+    }
+    while (!queue.empty()) {
+      const std::size_t at = queue.back();
+      queue.pop_back();
+      for (const std::size_t next : downstream[at]) {
+        if (again[next]) continue;
+        again[next] = true;
+        queue.push_back(next);
+      }
+    }
+    for (std::size_t i = 0; i < states.size(); ++i)
+      if (again[i]) numbers.push_back(i);
+    return numbers;
+  }
+};
+
+Project::Project(std::unique_ptr<Relations> relations) : impl_(std::make_unique<Impl>()) {
+  impl_->relations = std::move(relations);
+}
+Project::~Project() = default;
+Project::Project(Project&&) noexcept = default;
+Project& Project::operator=(Project&&) noexcept = default;
+
+std::size_t Project::add(Model model) {
+  const std::size_t number = impl_->states.size();
+  std::sort(model.upstream.begin(), model.upstream.end());
+  model.upstream.erase(std::unique(model.upstream.begin(), model.upstream.end()), model.upstream.end());
+  if (model.relation != kNone) impl_->builders.emplace(model.relation, number);
+  auto& state = impl_->states.emplace_back();
+  state.model = std::move(model);
+  Impl::find_visible(state);
+  return number;
+}
+
+std::size_t Project::size() const { return impl_->states.size(); }
+const Relations& Project::relations() const { return *impl_->relations; }
+const Model& Project::model(std::size_t number) const { return impl_->states[number].model; }
+const QueryLineage& Project::lineage(std::size_t number) const { return impl_->states[number].lineage; }
+std::size_t Project::resolved() const { return impl_->resolved; }
+
+void Project::resolve(const SqlOf& sql_of, unsigned threads) {
+  impl_->resolved = 0;
+  std::vector<std::size_t> numbers(impl_->states.size());
+  for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = i;
+  impl_->run(numbers, sql_of, std::max(threads, 1U));
+  for (int round = 1; round < kMaxRounds; ++round) {
+    numbers = impl_->to_repeat();
+    if (numbers.empty()) return;
+    impl_->run(numbers, sql_of, std::max(threads, 1U));
+  }
+}
+
+void Project::take_over(Project&& earlier) {
+  const Relations& now = *impl_->relations;
+  const Relations& then = *earlier.impl_->relations;
+  if (now.size() != then.size()) return;
+  for (RelationIndex i = 0; i < now.size(); ++i) {
+    const RelationName &a = now.name(i), &b = then.name(i);
+    if (a.database != b.database || a.schema != b.schema || a.identifier != b.identifier ||
+        now.origin(i) != then.origin(i))
+      return;
+  }
+  std::unordered_map<std::string_view, Impl::State*> by_id;
+  for (auto& state : earlier.impl_->states) by_id.emplace(state.model.id, &state);
+  for (auto& state : impl_->states) {
+    const auto found = by_id.find(state.model.id);
+    if (found == by_id.end() || found->second->model.relation != state.model.relation) continue;
+    state.lineage = std::move(found->second->lineage);
+    state.fingerprint = std::move(found->second->fingerprint);
+    state.reads = std::move(found->second->reads);
+    Impl::find_visible(state);
+  }
+}
+
+bool is_partial(const QueryLineage& lineage) { return lineage.failed || !lineage.gaps.empty(); }
+
+Report Project::report() const {
+  Report report;
+  for (const auto& state : impl_->states) {
+    ++report.models;
+    if (state.lineage.failed)
+      ++report.failed;
+    else if (is_partial(state.lineage))
+      ++report.partial;
+    else
+      ++report.analysed;
+    std::set<Reason> reasons;
+    for (const Gap& gap : state.lineage.gaps) reasons.insert(gap.reason);
+    for (const Reason reason : reasons) ++report.reasons[reason];
+  }
+  return report;
+}
+
+}  // namespace tideline::lineage

@@ -1,0 +1,85 @@
+#include "lineage/relations.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "base/text.h"
+
+namespace tideline::lineage {
+
+RelationColumns::RelationColumns(std::vector<std::string> names, std::size_t listed, bool complete)
+    : names_(std::move(names)), listed_(listed), complete_(complete), fingerprint_(listed * 2 + (complete ? 1 : 0)) {
+  for (const auto& name : names_) fingerprint_ = fingerprint_ * 0x9E3779B97F4A7C15ULL + std::hash<std::string>()(name);
+  index_.build(names_.size(), [&](std::size_t i) -> std::string_view { return names_[i]; });
+}
+
+std::uint32_t RelationColumns::find(const Name& name, const sql::Dialect& dialect) const {
+  const auto name_at = [&](std::size_t i) -> std::string_view { return names_[i]; };
+  const std::uint32_t first = index_.find(name.text, name_at);
+  if (first == kNone || index_.next(first, name_at) == kNone) return first;
+  const std::string exact = sql::normalize_identifier(name.text, name.quoted, sql::NameKind::kColumn, dialect);
+  for (std::uint32_t at = first; at != kNone; at = index_.next(at, name_at))
+    if (names_[at] == exact) return at;
+  return first;
+}
+
+RelationIndex Relations::add(RelationName name, RelationOrigin origin, std::shared_ptr<const RelationColumns> columns) {
+  const auto index = static_cast<RelationIndex>(entries_.size());
+  by_identifier_[ascii_lower(name.identifier)].push_back(index);
+  auto entry = std::make_unique<Entry>();
+  entry->name = std::move(name);
+  entry->origin = origin;
+  entry->columns = std::move(columns);
+  entries_.push_back(std::move(entry));
+  return index;
+}
+
+const RelationColumns* Relations::inferred(RelationIndex relation) const {
+  const auto* published = entries_[relation]->published.load(std::memory_order_acquire);
+  return published != nullptr ? published : entries_[relation]->columns.get();
+}
+
+void Relations::infer(RelationIndex relation, std::shared_ptr<const RelationColumns> columns) {
+  Entry& entry = *entries_[relation];
+  const RelationColumns* last = columns.get();
+  entry.inferred.push_back(std::move(columns));
+  entry.published.store(last, std::memory_order_release);
+}
+
+std::optional<RelationIndex> Relations::find(std::span<const Name> parts, const sql::Dialect& dialect,
+                                             std::span<const RelationIndex> declared) const {
+  if (parts.empty()) return std::nullopt;
+  const auto found = by_identifier_.find(ascii_lower(parts.back().text));
+  if (found == by_identifier_.end()) return std::nullopt;
+  const Name* schema = parts.size() > 1 ? &parts[parts.size() - 2] : nullptr;
+  const Name* database = parts.size() > 2 ? &parts[parts.size() - 3] : nullptr;
+  const auto fits = [](const Name* asked, const std::string& known) {
+    return asked == nullptr || asked->text.empty() || known.empty() || same_ignoring_case(asked->text, known);
+  };
+  const auto is_spelt = [&](const Name* asked, const std::string& known) {
+    return asked == nullptr ||
+           sql::normalize_identifier(asked->text, asked->quoted, sql::NameKind::kRelation, dialect) == known;
+  };
+  using Rank = std::tuple<bool, bool, RelationOrigin, RelationIndex>;
+  std::optional<Rank> best;
+  const RelationName* first = nullptr;
+  bool several_places = false;
+  for (const RelationIndex candidate : found->second) {
+    const RelationName& name = entries_[candidate]->name;
+    if (!fits(schema, name.schema) || !fits(database, name.database)) continue;
+    if (first == nullptr) first = &name;
+    several_places |=
+        !same_ignoring_case(first->schema, name.schema) || !same_ignoring_case(first->database, name.database);
+    const bool spelt =
+        found->second.size() == 1 || (is_spelt(&parts.back(), name.identifier) && is_spelt(schema, name.schema) &&
+                                      is_spelt(database, name.database));
+    const bool is_declared = std::binary_search(declared.begin(), declared.end(), candidate);
+    const Rank rank{!is_declared, !spelt, entries_[candidate]->origin, candidate};
+    if (!best || rank < *best) best = rank;
+  }
+  // Which of several schemas is meant when none is named, only the session knows.
+  if (!best || (several_places && std::get<0>(*best))) return std::nullopt;
+  return std::get<RelationIndex>(*best);
+}
+
+}  // namespace tideline::lineage

@@ -1,0 +1,90 @@
+#pragma once
+// The relations a query may read: models, seeds, snapshots, sources, objects of other projects. Known by database,
+// schema and identifier; a query may leave the first ones out. Filled by one thread, then read by many; the columns of
+// a relation that become known only when its own query is resolved are published once, by `infer`.
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "lineage/names.h"
+
+namespace tideline::lineage {
+
+using RelationIndex = std::uint32_t;
+
+struct RelationName {
+  std::string database;  // empty: not known
+  std::string schema;    // the same
+  std::string identifier;
+};
+
+/// The columns of a relation, in the warehouse's order.
+class RelationColumns {
+ public:
+  /// The first `listed` names are what * stands for, if `complete`; those after them are known to be there as well.
+  RelationColumns(std::vector<std::string> names, std::size_t listed, bool complete);
+
+  std::size_t size() const { return names_.size(); }
+  std::size_t listed() const { return listed_; }
+  bool complete() const { return complete_; }
+  const std::string& name(std::size_t i) const { return names_[i]; }
+  const std::vector<std::string>& names() const { return names_; }
+  /// Of everything above.
+  std::uint64_t fingerprint() const { return fingerprint_; }
+  /// kNone: not among them.
+  std::uint32_t find(const Name& name, const sql::Dialect& dialect) const;
+
+ private:
+  std::vector<std::string> names_;
+  std::size_t listed_;
+  bool complete_;
+  std::uint64_t fingerprint_;
+  NameIndex index_;
+};
+
+/// What built a relation: where several have one name, the smaller counts.
+enum class RelationOrigin : std::uint8_t { kBuilt, kSource, kOtherProject };
+
+class Relations {
+ public:
+  /// `columns` null: none known. Its index: 0, 1, 2 …
+  RelationIndex add(RelationName name, RelationOrigin origin, std::shared_ptr<const RelationColumns> columns);
+  std::size_t size() const { return entries_.size(); }
+
+  const RelationName& name(RelationIndex relation) const { return entries_[relation]->name; }
+  RelationOrigin origin(RelationIndex relation) const { return entries_[relation]->origin; }
+
+  /// As given at first, or null.
+  const RelationColumns* columns(RelationIndex relation) const { return entries_[relation]->columns.get(); }
+  /// As `infer` published them; before that, or without, as given at first.
+  const RelationColumns* inferred(RelationIndex relation) const;
+  /// Those who read it meanwhile see the earlier columns, which stay as long as this does. One thread a relation.
+  void infer(RelationIndex relation, std::shared_ptr<const RelationColumns> columns);
+
+  /// The relation of that name: database.schema.identifier, or the last one or two of them. Of several, in this order:
+  /// one of `declared` (what the reader says it reads, sorted), the dialect's own spelling, the least origin, the least
+  /// index. nullopt: none; or several in different places, and none of them declared.
+  std::optional<RelationIndex> find(std::span<const Name> parts, const sql::Dialect& dialect,
+                                    std::span<const RelationIndex> declared) const;
+
+ private:
+  struct Entry {
+    RelationName name;
+    RelationOrigin origin{};
+    std::shared_ptr<const RelationColumns> columns;
+    std::vector<std::shared_ptr<const RelationColumns>> inferred;  // the last one counts
+    std::atomic<const RelationColumns*> published{nullptr};
+  };
+
+  std::vector<std::unique_ptr<Entry>> entries_;
+  std::unordered_map<std::string, std::vector<RelationIndex>> by_identifier_;  // in lower case
+};
+
+}  // namespace tideline::lineage

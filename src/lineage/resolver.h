@@ -1,0 +1,230 @@
+#pragma once
+// One statement: scopes, what names mean in them, what values are made of. Walks the tree once, from the inside out; a
+// CTE is resolved where it is defined, so it costs the same however often it is read. Internal to this folder; the way
+// in is lineage.h.
+//
+// A Shape is what a query, a table or a join gives: its columns by position, each a node of the graph. An open shape
+// has further columns that are not known: `rest` says where a name that is not found may come from.
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "lineage/graph.h"
+#include "lineage/lineage.h"
+#include "lineage/names.h"
+#include "lineage/relations.h"
+#include "lineage/result.h"
+#include "sql/ast.h"
+#include "sql/parser.h"
+
+namespace tideline::lineage {
+
+struct RowInfluence {
+  NodeId node;
+  EdgeKind kind;
+};
+
+struct ShapeColumn {
+  Name name;
+  NodeId node = kNone;
+};
+
+struct Shape {
+  std::vector<ShapeColumn> columns;  // empty for a relation that is read
+
+  std::uint32_t read = kNone;                 // of a relation: index of its ReadRelation
+  const RelationColumns* relation = nullptr;  // what is known of it; may be null
+  std::vector<NodeId> relation_nodes;         // made when first asked for
+
+  bool open = false;          // has columns that are not known
+  std::uint32_t gap = kNone;  // why it is open
+  NodeId any = kNone;         // what a column of any name is made of; or kNone
+  std::vector<Shape*> rest;   // where * took its columns from
+  bool rest_all = false;      // of a set operation: a further column comes from all of `rest`, not one of them
+  std::vector<Name> hidden;   // names that do not come through from `rest`
+  std::uint32_t depth = 0;    // of `rest` below it
+  std::unordered_map<std::string, NodeId> found;  // further columns asked for so far, by name as written
+
+  std::vector<RowInfluence> influences;  // on its rows
+  std::vector<Shape*> inner;             // whose rows are its rows
+  std::vector<std::uint32_t> gaps;       // of the shape as a whole
+
+  NameIndex index;
+  bool indexed = false;
+  bool visited = false;
+  bool read_as_cte = false;  // of a recursive CTE: it reads itself
+  bool is_value = false;     // WITH expression AS name: a value, not rows
+};
+
+struct FromItem {
+  Name alias;                       // without text: none
+  sql::List<sql::Identifier> name;  // of a relation without alias
+  Shape* shape = nullptr;
+  NodeId element = kNone;  // the alias names a value as well: unnest(a) as x
+  bool in_star = true;
+  bool visible = true;
+};
+
+/// A column of USING or NATURAL: one for both sides.
+struct MergedColumn {
+  Name name;
+  NodeId node = kNone;
+  std::uint32_t first = 0;  // the from-items it stands for
+  std::uint32_t last = 0;
+};
+
+/// When the alias of a select item may be meant.
+enum class AliasUse : std::uint8_t { kNever, kAfterColumns, kBeforeColumns };
+
+struct Scope {
+  Scope() = default;
+  explicit Scope(Scope* around) : outer(around) {}
+
+  Scope* outer = nullptr;
+  std::vector<FromItem> items;
+  std::vector<MergedColumn> merged;
+  std::unordered_map<std::string, NodeId> aliases;  // of select items so far, by name in lower case
+  AliasUse alias_use = AliasUse::kNever;
+  const sql::Select* select = nullptr;
+  std::vector<Name> ignored;  // parameters of lambdas
+};
+
+class Resolver {
+ public:
+  Resolver(const sql::Parsed& parsed, const sql::Dialect& dialect, const Relations& relations, const Reader& reader);
+
+  QueryLineage run();
+
+ private:
+  struct Values {
+    std::vector<Input> inputs;
+    bool of_rows = false;
+  };
+
+  // resolver.cpp: the result
+  Shape* statement(const sql::Statement& statement, std::vector<std::string>& target);
+  void complete_by_catalog(Shape& shape);
+  QueryLineage result_of(Shape* shape, std::vector<std::string> target);
+  void add_columns(Shape& shape, QueryLineage& result);
+  bool add_influences(Shape& root, QueryLineage& result, std::vector<bool>& used_gaps);
+  QueryLineage failure(Reason reason, std::string subject, sql::Span span);
+
+  // resolver_statement.cpp
+  Shape* insert(const sql::Insert& insert, std::vector<std::string>& target);
+  Shape* create(const sql::Create& create, std::vector<std::string>& target);
+  Shape* merge(const sql::Merge& merge, std::vector<std::string>& target);
+  Shape* update(const sql::Update& update, std::vector<std::string>& target);
+  Shape* remove(const sql::Delete& statement, std::vector<std::string>& target);
+  Shape* target_shape(const sql::TableReference* reference, Scope& scope, Shape& shape,
+                      std::vector<std::string>& target);
+  void assign(Shape& shape, Name name, NodeId node);
+
+  // resolver_query.cpp
+  Shape* query(const sql::Query& query, Scope* outer);
+  Shape* term(const sql::QueryTerm& term, Scope* outer);
+  Shape* select(const sql::Select& select, Scope& scope);
+  void select_items(const sql::Select& select, Scope& scope, Shape& shape);
+  Shape* set_operation(const sql::SetOperation& operation, Scope* outer);
+  Shape* combine(const sql::SetOperation& operation, std::span<Shape* const> terms);
+  void combine_by_position(Shape& out, std::span<Shape* const> unions);
+  void combine_by_name(Shape& out, std::span<Shape* const> unions, bool guessed);
+  Shape* values(const sql::Values& values, Scope* outer);
+  void order_by(const sql::Query& query, Scope& scope, Shape& shape, Shape& result);
+  std::size_t bind(const sql::With& with, Scope* outer, Shape& uses);
+  Shape* cte(const sql::Cte& cte, bool recursive, Scope* outer);
+  void unbind(const sql::With& with, std::size_t bound);
+  bool may_recur(const sql::With& with) const;
+  bool expand(const sql::Star& star, Scope& scope, Shape& shape);
+  void expand_item(FromItem& item, const sql::Star* star, const Scope& scope, std::uint32_t position, Shape& shape,
+                   Scope* values_scope);
+  void expand_shape(Shape& from, const sql::Star* star, Scope* values_scope, Shape& shape,
+                    const std::vector<Name>& skipped);
+  void put_star_column(const ShapeColumn& column, const sql::Star* star, Scope* values_scope, Shape& shape);
+
+  // resolver_table.cpp
+  void table_reference(const sql::TableReference& reference, Scope& scope, Shape& shape);
+  void table(const sql::Table& table, Scope& scope, Shape& shape);
+  void derived_table(const sql::DerivedTable& table, Scope& scope, Shape& shape);
+  void table_function(const sql::TableFunction& function, Scope& scope, Shape& shape, bool lateral_view);
+  void join_chain(const sql::JoinChain& chain, Scope& scope, Shape& shape);
+  void join_using(const sql::Join& join, std::size_t first, std::size_t right, Scope& scope, Shape& shape);
+  void merge_column(const sql::Join& join, Name name, std::size_t first, std::size_t right, Scope& scope, Shape& shape,
+                    sql::Span span);
+  NodeId side_column(Name name, std::size_t from, std::size_t to, bool use_merged, Scope& scope, sql::Span span);
+  void pivot(const sql::Pivot& pivot, Scope& scope, Shape& shape);
+  void unpivot(const sql::Unpivot& unpivot, Scope& scope, Shape& shape);
+  void opaque_table(const sql::OpaqueTable& table, Scope& scope, Shape& shape);
+  Shape* source_of(const sql::TableReference& reference, Scope& scope, Shape& shape);
+  Shape* relation(sql::List<sql::Identifier> name, sql::Span span);
+  Shape* aliased(Shape* shape, const sql::TableAlias& alias);
+  void add_item(Scope& scope, const sql::TableAlias& alias, Shape* shape, NodeId element = kNone);
+
+  // resolver_expression.cpp
+  NodeId value(const sql::Expression* expression, Scope& scope, Shape& shape);
+  void visit(const sql::Expression* expression, Scope& scope, Shape& shape, Way way, Values& values);
+  void visit_call(const sql::Call& call, Scope& scope, Shape& shape, Way way, Values& values);
+  void visit_window(const sql::WindowSpec& window, Scope& scope, Shape& shape, Way way, Values& values);
+  void visit_subquery(const sql::Query& query, Scope& scope, Shape& shape, Way way, Values& values);
+  void visit_all_columns(Shape& from, Way way, Values& values);
+  void influence(const sql::Expression* expression, EdgeKind kind, Scope& scope, Shape& shape);
+
+  // resolver_names.cpp
+  struct Resolved {
+    NodeId node = kNone;
+    std::size_t parts = 0;  // of the name; the rest is a path into the value
+  };
+  Resolved column(const sql::Column& column, Scope& scope, Shape& shape);
+  Resolved qualified(const sql::Column& column, Scope& scope, bool stretch);
+  NodeId unqualified(const sql::Column& column, Scope& scope, Shape& shape);
+  NodeId in_scope(const sql::Column& column, Scope& scope, bool is_innermost);
+  FromItem* find_item(Scope& scope, sql::List<sql::Identifier> parts, std::size_t count);
+  NodeId find_known(Shape& shape, const Name& name);
+  NodeId find_open(Shape& shape, const Name& name, sql::Span span);
+  /// In a shape that is not known to have it: through * down to the only relation that could.
+  NodeId find_stretched(Shape& shape, const Name& name, sql::Span span, std::uint32_t depth = 0);
+  NodeId by_use(Shape& shape, const Name& name, Reason doubt, std::uint16_t confidence);
+  NodeId node_at(Shape& shape, std::size_t position);
+  std::size_t size_of(const Shape& shape) const;
+  Name name_at(const Shape& shape, std::size_t position) const;
+  bool same_name(const Name& a, const Name& b) const;
+  NodeId whole_row(Shape& shape, sql::Span span);
+
+  // Common
+  Shape* make_shape() { return &shapes_.emplace_back(); }
+  Shape* open_shape(std::uint32_t gap);
+  std::uint32_t gap(Reason reason, std::string_view subject, sql::Span span);
+  NodeId gap_node(std::uint32_t gap);
+  /// Of what the parser could not read: what it said, or the text that was skipped.
+  std::uint32_t unread(std::string_view text, bool is_template, sql::Span span);
+  std::string_view stored(std::string text) { return texts_.emplace_back(std::move(text)); }
+  /// False, and everything ends soon, when the budget is used up.
+  bool step(std::size_t count = 1);
+  void take_rest(Shape& shape, Shape& from);
+  std::string written(sql::List<sql::Identifier> name) const;
+
+  const sql::Parsed& parsed_;
+  const sql::Dialect& dialect_;
+  const Relations& relations_;
+  const Reader& reader_;
+
+  Graph graph_;
+  std::deque<Shape> shapes_;
+  std::deque<std::string> texts_;
+  std::vector<ReadRelation> reads_;
+  std::unordered_map<std::string, Shape*> relation_shapes_;  // by name as written, in lower case
+  std::vector<SourceColumn> sources_;
+  std::vector<Gap> gaps_;
+  std::unordered_map<std::string, std::uint32_t> gap_numbers_;
+  std::unordered_map<std::string, std::vector<Shape*>> ctes_;  // by name in lower case; the innermost last
+  std::size_t budget_ = 0;
+  std::size_t spent_ = 0;
+};
+
+}  // namespace tideline::lineage

@@ -1,0 +1,352 @@
+// What a column name means: the rules of scopes, and what is done where not all columns are known.
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "lineage/functions.h"
+#include "lineage/resolver.h"
+
+namespace tideline::lineage {
+namespace {
+
+// A column of the only relation that can have it, whose columns are not known: sure, as far as the SQL is valid.
+constexpr std::uint16_t kOnlyCandidate = 950;
+// The other relations in reach are known not to have it, and this one is not known to.
+constexpr std::uint16_t kByElimination = 900;
+// The relation's columns are known, and this is not among them; nothing else can be meant.
+constexpr std::uint16_t kUndocumented = 700;
+// Several have it.
+constexpr std::uint16_t kAmbiguous = 500;
+
+constexpr std::uint32_t kMaxRestDepth = 200;  // of `rest` under `rest`: lookups go down by recursion
+
+}  // namespace
+
+bool Resolver::step(std::size_t count) {
+  spent_ += count;
+  return spent_ <= budget_;
+}
+
+std::uint32_t Resolver::gap(Reason reason, std::string_view subject, sql::Span span) {
+  constexpr std::size_t kMaxSubject = 200;
+  if (subject.size() > kMaxSubject) {
+    std::size_t cut = kMaxSubject;
+    while (cut > 0 && (static_cast<unsigned char>(subject[cut]) & 0xC0) == 0x80) --cut;
+    subject = subject.substr(0, cut);
+  }
+  std::string key(1, static_cast<char>(reason));
+  key += subject;
+  const auto [at, fresh] = gap_numbers_.emplace(std::move(key), static_cast<std::uint32_t>(gaps_.size()));
+  if (fresh) gaps_.push_back({reason, std::string(subject), span});
+  return at->second;
+}
+
+NodeId Resolver::gap_node(std::uint32_t gap) { return graph_.make({}, {}, gap); }
+
+std::uint32_t Resolver::unread(std::string_view text, bool is_template, sql::Span span) {
+  if (is_template) return gap(Reason::kOpaqueMacro, trim(text), span);
+  for (const auto& diagnostic : parsed_.diagnostics)
+    if (diagnostic.span.begin <= span.end && diagnostic.span.end >= span.begin)
+      return gap(Reason::kParseError, diagnostic.message, diagnostic.span);
+  return gap(Reason::kParseError, trim(text), span);
+}
+
+Shape* Resolver::open_shape(std::uint32_t gap) {
+  Shape* shape = make_shape();
+  shape->open = true;
+  shape->gap = gap;
+  return shape;
+}
+
+std::string Resolver::written(sql::List<sql::Identifier> name) const {
+  std::string text;
+  for (const auto& part : name) {
+    if (!text.empty()) text += '.';
+    text += part.text;
+  }
+  return text;
+}
+
+std::size_t Resolver::size_of(const Shape& shape) const {
+  return shape.relation != nullptr ? shape.relation->listed() : shape.columns.size();
+}
+
+Name Resolver::name_at(const Shape& shape, std::size_t position) const {
+  return shape.relation != nullptr ? Name(shape.relation->name(position), true) : shape.columns[position].name;
+}
+
+NodeId Resolver::node_at(Shape& shape, std::size_t position) {
+  if (shape.relation == nullptr) return shape.columns[position].node;
+  if (shape.relation_nodes.empty()) shape.relation_nodes.assign(shape.relation->size(), kNone);
+  NodeId& node = shape.relation_nodes[position];
+  if (node == kNone) {
+    node = graph_.leaf(static_cast<std::uint32_t>(sources_.size()));
+    sources_.push_back({shape.read, shape.relation->name(position), true});
+  }
+  return node;
+}
+
+bool Resolver::same_name(const Name& a, const Name& b) const { return same_ignoring_case(a.text, b.text); }
+
+NodeId Resolver::find_known(Shape& shape, const Name& name) {
+  step();
+  if (shape.relation != nullptr) {
+    const std::uint32_t at = shape.relation->find(name, dialect_);
+    return at == kNone ? kNone : node_at(shape, at);
+  }
+  const auto text_at = [&](std::size_t i) { return shape.columns[i].name.text; };
+  if (!shape.indexed) {
+    shape.index.build(shape.columns.size(), text_at);
+    shape.indexed = true;
+  }
+  const std::uint32_t first = shape.index.find(name.text, text_at);
+  if (first == kNone) return kNone;
+  if (shape.index.next(first, text_at) != kNone) {
+    const auto normal = [&](const Name& n) {
+      return sql::normalize_identifier(n.text, n.quoted, sql::NameKind::kColumn, dialect_);
+    };
+    const std::string exact = normal(name);
+    std::size_t looked_at = 0;  // of very many equal names the first is as good as any
+    for (std::uint32_t at = first; at != kNone && looked_at < 16; at = shape.index.next(at, text_at), ++looked_at)
+      if (normal(shape.columns[at].name) == exact) return shape.columns[at].node;
+  }
+  return shape.columns[first].node;
+}
+
+NodeId Resolver::by_use(Shape& shape, const Name& name, Reason doubt, std::uint16_t confidence) {
+  const auto source = static_cast<std::uint32_t>(sources_.size());
+  sources_.push_back(
+      {shape.read, sql::normalize_identifier(name.text, name.quoted, sql::NameKind::kColumn, dialect_), false});
+  const Input input{graph_.leaf(source), {Transform::kNone, false, confidence, doubt}};
+  // Of a relation nobody knows there is no column to point at: whoever uses it is told.
+  return graph_.make({&input, 1}, {}, reads_[shape.read].relation == kNone ? shape.gap : kNone);
+}
+
+NodeId Resolver::find_open(Shape& shape, const Name& name, sql::Span span) {
+  if (!step(1 + shape.hidden.size())) return kNone;
+  for (const Name& hidden : shape.hidden)
+    if (same_name(hidden, name)) return kNone;
+  const auto [at, fresh] = shape.found.emplace(ascii_lower(name.text), kNone);
+  if (!fresh) return at->second;
+  NodeId& node = at->second;  // stays where it is: the map moves its buckets, not its values
+  if (shape.read != kNone) {
+    node = by_use(shape, name, Reason::kUnknownColumns, kOnlyCandidate);
+  } else if (shape.any != kNone) {
+    node = shape.any;
+  } else if (shape.depth > kMaxRestDepth) {
+    node = gap_node(gap(Reason::kTooComplex, name.text, span));
+  } else if (shape.rest_all) {
+    std::vector<Input> inputs;
+    for (Shape* term : shape.rest) {
+      NodeId of_term = find_known(*term, name);
+      const bool known = of_term != kNone;
+      if (!known && term->open) of_term = find_open(*term, name, span);
+      if (of_term != kNone) inputs.push_back({of_term, {Transform::kNone, false, 1000, Reason::kNone}});
+    }
+    if (!inputs.empty()) node = graph_.make(inputs, {}, kNone);
+  } else {
+    Shape* only = nullptr;
+    bool several = false;
+    if (!step(shape.rest.size())) return kNone;
+    for (Shape* candidate : shape.rest) {
+      if (!candidate->open) continue;
+      several |= only != nullptr;
+      only = candidate;
+    }
+    if (several) {
+      node = gap_node(gap(Reason::kAmbiguousColumn, name.text, span));
+    } else if (only != nullptr) {
+      node = find_open(*only, name, span);
+      if (node != kNone && shape.rest.size() > 1) {
+        const Input input{node, {Transform::kNone, false, kByElimination, Reason::kUnknownColumns}};
+        node = graph_.make({&input, 1}, {}, kNone);
+      }
+    } else {
+      node = gap_node(shape.gap != kNone ? shape.gap : gap(Reason::kUnknownColumn, name.text, span));
+    }
+  }
+  return node;
+}
+
+NodeId Resolver::find_stretched(Shape& shape, const Name& name, sql::Span span, std::uint32_t depth) {
+  if (!step(1 + shape.hidden.size()) || depth > kMaxRestDepth) return kNone;
+  for (const Name& hidden : shape.hidden)
+    if (same_name(hidden, name)) return kNone;
+  if (shape.read != kNone) {
+    const auto [at, fresh] = shape.found.emplace(ascii_lower(name.text), kNone);
+    if (fresh) at->second = by_use(shape, name, Reason::kUndocumentedColumn, kUndocumented);
+    return at->second;
+  }
+  if (shape.rest.size() != 1) return kNone;
+  return find_stretched(*shape.rest.front(), name, span, depth + 1);
+}
+
+FromItem* Resolver::find_item(Scope& scope, sql::List<sql::Identifier> parts, std::size_t count) {
+  FromItem* found = nullptr;
+  for (FromItem& item : scope.items) {
+    if (!item.visible || !step()) continue;
+    bool fits = false;
+    if (!item.alias.text.empty()) {
+      fits = count == 1 && same_ignoring_case(item.alias.text, parts[0].text);
+    } else if (item.name.size() >= count) {
+      fits = true;
+      for (std::size_t i = 0; i < count && fits; ++i)
+        fits = same_ignoring_case(item.name[item.name.size() - count + i].text, parts[i].text);
+    }
+    if (!fits) continue;
+    // Aliases that differ by case alone: as the dialect spells it.
+    const auto normal = [&](const Name& n) {
+      return sql::normalize_identifier(n.text, n.quoted, sql::NameKind::kRelation, dialect_);
+    };
+    if (found != nullptr) {
+      const Name asked(parts[count - 1]);
+      const Name here = item.alias.text.empty() ? Name(item.name.back()) : item.alias;
+      if (normal(here) != normal(asked)) continue;
+    }
+    found = &item;
+    if (count > 1) break;
+  }
+  return found;
+}
+
+Resolver::Resolved Resolver::qualified(const sql::Column& column, Scope& scope, bool stretch) {
+  const auto parts = column.parts;
+  for (std::size_t count = std::min<std::size_t>(parts.size() - 1, 4); count >= 1; --count) {
+    FromItem* item = find_item(scope, parts, count);
+    if (item == nullptr) continue;
+    const Name name(parts[count]);
+    NodeId node = find_known(*item->shape, name);
+    if (node == kNone && item->shape->open) node = find_open(*item->shape, name, column.span);
+    if (node == kNone && item->shape->any != kNone) node = item->shape->any;
+    if (node == kNone && item->element != kNone) return {item->element, count};  // x.field of unnest(a) as x
+    if (node == kNone && stretch) {
+      node = find_stretched(*item->shape, name, column.span);
+      if (node == kNone && is_pseudo_column(name.text, dialect_)) node = graph_.of_row();
+    }
+    if (node != kNone) return {node, count + 1};
+  }
+  return {};
+}
+
+NodeId Resolver::whole_row(Shape& shape, sql::Span span) {
+  Values values;
+  visit_all_columns(shape, {Transform::kCalculated, false, 1000, Reason::kNone}, values);
+  return graph_.make(values.inputs, span, kNone, values.of_rows);
+}
+
+NodeId Resolver::in_scope(const sql::Column& column, Scope& scope, bool is_innermost) {
+  const Name name(column.parts[0]);
+  if (!step(1 + scope.ignored.size() + scope.merged.size() + scope.items.size())) return graph_.nothing();
+  for (const Name& ignored : scope.ignored)
+    if (same_name(ignored, name)) return graph_.nothing();
+
+  const auto alias = [&]() -> NodeId {
+    const auto at = scope.aliases.find(ascii_lower(name.text));
+    return at == scope.aliases.end() ? kNone : at->second;
+  };
+  if (scope.alias_use == AliasUse::kBeforeColumns)
+    if (const NodeId node = alias(); node != kNone) return node;
+
+  if (dialect_.id == sql::DialectId::kClickhouse) {
+    const auto value = ctes_.find(ascii_lower(name.text));
+    if (value != ctes_.end() && !value->second.empty() && value->second.back()->is_value)
+      return value->second.back()->columns.front().node;
+  }
+  for (const MergedColumn& merged : scope.merged)
+    if (same_name(merged.name, name)) return merged.node;
+
+  NodeId found = kNone;
+  std::vector<Input> several;
+  for (FromItem& item : scope.items) {
+    if (!item.visible) continue;
+    const NodeId node = find_known(*item.shape, name);
+    if (node == kNone || node == found) continue;
+    if (found != kNone) {
+      if (several.empty()) several.push_back({found, {Transform::kNone, false, kAmbiguous, Reason::kAmbiguousColumn}});
+      several.push_back({node, {Transform::kNone, false, kAmbiguous, Reason::kAmbiguousColumn}});
+    }
+    found = node;
+  }
+  if (!several.empty()) return graph_.make(several, {}, gap(Reason::kAmbiguousColumn, name.text, column.span));
+  if (found != kNone) return found;
+
+  if (scope.alias_use == AliasUse::kAfterColumns)
+    if (const NodeId node = alias(); node != kNone) return node;
+  if (column.parts.size() == 1 || is_innermost) {
+    for (FromItem& item : scope.items)
+      if (item.visible && item.element != kNone && same_name(item.alias, name)) return item.element;
+  }
+  const bool is_hierarchical = scope.select != nullptr && scope.select->connect_by != nullptr;
+  if (column.parts.size() == 1) {
+    if (FromItem* item = find_item(scope, column.parts, 1)) return whole_row(*item->shape, column.span);
+    if (is_pseudo_column(name.text, dialect_) || (is_hierarchical && is_pseudo_of_hierarchy(name.text)))
+      return graph_.of_row();
+  }
+
+  FromItem* only = nullptr;
+  std::size_t open = 0;
+  for (FromItem& item : scope.items) {
+    if (!item.visible || !item.shape->open || item.shape->any != kNone) continue;
+    only = &item;
+    ++open;
+  }
+  if (open == 1) {
+    const NodeId node = find_open(*only->shape, name, column.span);
+    if (node == kNone || scope.items.size() == 1) return node;
+    const Input input{node, {Transform::kNone, false, kByElimination, Reason::kUnknownColumns}};
+    return graph_.make({&input, 1}, {}, kNone);
+  }
+  if (open > 1) return gap_node(gap(Reason::kAmbiguousColumn, name.text, column.span));
+  NodeId any = kNone;
+  for (FromItem& item : scope.items) {
+    if (!item.visible || item.shape->any == kNone || !item.shape->open) continue;
+    if (any != kNone) return gap_node(gap(Reason::kAmbiguousColumn, name.text, column.span));
+    any = item.shape->any;
+  }
+  return any;
+}
+
+NodeId Resolver::unqualified(const sql::Column& column, Scope& scope, Shape&) {
+  for (Scope* at = &scope; at != nullptr; at = at->outer) {
+    if (!step()) return graph_.nothing();
+    if (const NodeId node = in_scope(column, *at, at == &scope); node != kNone) return node;
+  }
+  const Name name(column.parts[0]);
+  if (column.parts.size() == 1) {
+    if (is_date_part(name.text)) return graph_.nothing();
+    // Its relations are known not to have it: a catalog may be older than the SQL.
+    for (Scope* at = &scope; at != nullptr; at = at->outer) {
+      FromItem* only = nullptr;
+      bool several = false;
+      for (FromItem& item : at->items) {
+        if (!item.visible) continue;
+        several |= only != nullptr;
+        only = &item;
+      }
+      if (only == nullptr) continue;
+      if (several) break;
+      if (const NodeId node = find_stretched(*only->shape, name, column.span); node != kNone) return node;
+    }
+  }
+  return kNone;
+}
+
+Resolver::Resolved Resolver::column(const sql::Column& column, Scope& scope, Shape& shape) {
+  if (!step()) return {graph_.nothing(), column.parts.size()};
+  if (column.parts.size() > 1) {
+    for (Scope* at = &scope; at != nullptr; at = at->outer) {
+      if (!step()) return {graph_.nothing(), column.parts.size()};
+      if (const Resolved found = qualified(column, *at, false); found.node != kNone) return found;
+      // A parameter of a lambda with a field: x.amount.
+      for (const Name& ignored : at->ignored)
+        if (same_name(ignored, Name(column.parts[0]))) return {graph_.nothing(), column.parts.size()};
+    }
+  }
+  if (const NodeId node = unqualified(column, scope, shape); node != kNone) return {node, 1};
+  if (column.parts.size() > 1)
+    for (Scope* at = &scope; at != nullptr; at = at->outer)
+      if (const Resolved found = qualified(column, *at, true); found.node != kNone) return found;
+  return {gap_node(gap(Reason::kUnknownColumn, written(column.parts), column.span)), column.parts.size()};
+}
+
+}  // namespace tideline::lineage

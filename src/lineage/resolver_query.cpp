@@ -1,0 +1,534 @@
+// Queries: WITH, SELECT, set operations, VALUES.
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/text.h"
+#include "lineage/functions.h"
+#include "lineage/resolver.h"
+
+namespace tideline::lineage {
+namespace {
+
+/// The position an integer literal stands for in GROUP BY and ORDER BY; 0: it is none.
+std::size_t ordinal(const sql::Expression* expression) {
+  const auto* literal = sql::as<sql::Literal>(expression);
+  if (literal == nullptr || literal->literal != sql::LiteralKind::kNumber) return 0;
+  std::size_t number = 0;
+  const auto [end, error] = std::from_chars(literal->text.data(), literal->text.data() + literal->text.size(), number);
+  return error == std::errc() && end == literal->text.data() + literal->text.size() ? number : 0;
+}
+
+/// SQL's LIKE without an escape, ignoring case. Linear: of several % only the last one is gone back to.
+bool is_like(std::string_view text, std::string_view pattern) {
+  std::size_t t = 0, p = 0, star = std::string_view::npos, mark = 0;
+  while (t < text.size()) {
+    if (p < pattern.size() && (pattern[p] == '_' || same_ignoring_case(text.substr(t, 1), pattern.substr(p, 1)))) {
+      ++t, ++p;
+    } else if (p < pattern.size() && pattern[p] == '%') {
+      star = p++;
+      mark = t;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      t = ++mark;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '%') ++p;
+  return p == pattern.size();
+}
+
+}  // namespace
+
+Shape* Resolver::query(const sql::Query& query, Scope* outer) {
+  Shape* uses = make_shape();
+  if (!step()) return uses;
+  const std::size_t bound = bind(query.with, outer, *uses);
+  Shape* shape = nullptr;
+  if (const auto* plain = sql::as<sql::Select>(query.body)) {
+    Scope scope(outer);
+    shape = select(*plain, scope);
+    order_by(query, scope, *shape, *shape);
+  } else {
+    shape = query.body != nullptr ? term(*query.body, outer) : uses;
+    const bool is_ordered = !query.order_by.empty() || !query.sorts.empty();
+    if (is_ordered && shape != uses) {
+      Scope scope(outer);
+      scope.items.emplace_back().shape = shape;
+      // A shape of its own: what is wrapped may be a query that stands elsewhere as well.
+      order_by(query, scope, *uses, *shape);
+      shape->influences.insert(shape->influences.end(), uses->influences.begin(), uses->influences.end());
+      shape->inner.insert(shape->inner.end(), uses->inner.begin(), uses->inner.end());
+    }
+  }
+  unbind(query.with, bound);
+  return shape;
+}
+
+void Resolver::order_by(const sql::Query& query, Scope& scope, Shape& shape, Shape& result) {
+  const AliasUse before = std::exchange(scope.alias_use, AliasUse::kBeforeColumns);
+  const auto order = [&](const sql::Expression* expression) {
+    if (const std::size_t position = ordinal(expression); position > 0) {
+      if (position <= size_of(result)) shape.influences.push_back({node_at(result, position - 1), EdgeKind::kOrdered});
+      return;
+    }
+    influence(expression, EdgeKind::kOrdered, scope, shape);
+  };
+  for (const auto& item : query.order_by) order(item.value);
+  for (const auto& clause : query.sorts)
+    for (const auto& item : clause.items) order(item.value);
+  for (const auto* expression : query.limit_by) order(expression);
+  scope.alias_use = before;
+}
+
+Shape* Resolver::term(const sql::QueryTerm& term, Scope* outer) {
+  if (!step()) return make_shape();
+  switch (term.kind) {
+    case sql::NodeKind::kSelect: {
+      Scope scope(outer);
+      return select(static_cast<const sql::Select&>(term), scope);
+    }
+    case sql::NodeKind::kSetOperation:
+      return set_operation(static_cast<const sql::SetOperation&>(term), outer);
+    case sql::NodeKind::kValues:
+      return values(static_cast<const sql::Values&>(term), outer);
+    default:
+      return query(static_cast<const sql::Query&>(term), outer);
+  }
+}
+
+// ---- WITH ----
+
+bool Resolver::may_recur(const sql::With& with) const {
+  return with.recursive || dialect_.id == sql::DialectId::kTsql || dialect_.id == sql::DialectId::kOracle ||
+         dialect_.id == sql::DialectId::kSnowflake;
+}
+
+std::size_t Resolver::bind(const sql::With& with, Scope* outer, Shape&) {
+  std::size_t bound = 0;
+  for (const sql::Cte& one : with.ctes) {
+    if (!step()) break;
+    Shape* shape = cte(one, may_recur(with), outer);
+    ctes_[ascii_lower(one.name.text)].push_back(shape);
+    ++bound;
+  }
+  return bound;
+}
+
+void Resolver::unbind(const sql::With& with, std::size_t bound) {
+  for (std::size_t i = 0; i < bound; ++i) {
+    const auto found = ctes_.find(ascii_lower(with.ctes[i].name.text));
+    if (found != ctes_.end() && !found->second.empty()) found->second.pop_back();
+  }
+}
+
+Shape* Resolver::cte(const sql::Cte& cte, bool recursive, Scope* outer) {
+  sql::TableAlias names{{}, cte.columns};
+  if (cte.query == nullptr) {
+    Shape* shape = nullptr;
+    if (cte.value != nullptr) {
+      // ClickHouse: WITH expression AS name is a value under a name.
+      shape = make_shape();
+      Scope scope(outer);
+      shape->columns.push_back({Name(cte.name), value(cte.value, scope, *shape)});
+      shape->is_value = true;
+      return shape;
+    }
+    std::vector<std::string> target;
+    if (cte.statement != nullptr) shape = statement(*cte.statement, target);
+    if (shape == nullptr) shape = open_shape(gap(Reason::kUnsupported, cte.name.text, cte.span));
+    return aliased(shape, names);
+  }
+  const auto* operation = sql::as<sql::SetOperation>(cte.query->body);
+  const bool is_union =
+      operation != nullptr && std::all_of(operation->links.begin(), operation->links.end(),
+                                          [](const sql::SetLink& link) { return link.set == sql::SetKind::kUnion; });
+  if (!recursive || !is_union) return aliased(query(*cte.query, outer), names);
+
+  // The first term starts it; the others read what is there so far, if they do.
+  Shape* uses = make_shape();
+  const std::size_t bound = bind(cte.query->with, outer, *uses);
+  std::vector<Shape*> terms{term(*operation->terms.front(), outer)};
+  Shape* anchor = aliased(terms.front(), names);
+  Shape* rows = make_shape();
+  const std::size_t count = size_of(*anchor);
+  if (!step(count)) return rows;
+  for (std::size_t i = 0; i < count; ++i)
+    rows->columns.push_back({name_at(*anchor, i), graph_.make_recursive(node_at(*anchor, i))});
+  if (anchor->open) take_rest(*rows, *anchor);
+  rows->inner.push_back(anchor);
+  const std::string name = ascii_lower(cte.name.text);
+  ctes_[name].push_back(rows);
+  for (const auto* further : operation->terms.subspan(1)) {
+    if (!step()) break;
+    terms.push_back(term(*further, outer));
+  }
+  ctes_[name].pop_back();
+  unbind(cte.query->with, bound);
+  if (!rows->read_as_cte) return aliased(combine(*operation, terms), names);
+  std::vector<std::vector<Input>> steps(count);
+  for (Shape* further : std::span(terms).subspan(1)) {
+    rows->inner.push_back(further);
+    const std::size_t columns = size_of(*further);
+    if (!step(columns)) break;
+    if (columns != count && !further->open && !anchor->open)
+      rows->gaps.push_back(gap(Reason::kColumnCount, cte.name.text, cte.span));
+    for (std::size_t i = 0; i < std::min(columns, count); ++i) steps[i].push_back({node_at(*further, i), {}});
+  }
+  for (std::size_t i = 0; i < count; ++i) graph_.close(rows->columns[i].node, graph_.make(steps[i], {}, kNone));
+  return rows;
+}
+
+// ---- SELECT ----
+
+Shape* Resolver::select(const sql::Select& select, Scope& scope) {
+  Shape* shape = make_shape();
+  scope.select = &select;
+  for (const auto* reference : select.from)
+    if (reference != nullptr) table_reference(*reference, scope, *shape);
+
+  const bool lateral = has_lateral_aliases(dialect_);
+  scope.alias_use = prefers_aliases(dialect_) ? AliasUse::kBeforeColumns
+                    : lateral                 ? AliasUse::kAfterColumns
+                                              : AliasUse::kNever;
+  select_items(select, scope, *shape);
+
+  scope.alias_use = std::max(scope.alias_use, lateral ? AliasUse::kAfterColumns : AliasUse::kNever);
+  influence(select.prewhere, EdgeKind::kFiltered, scope, *shape);
+  influence(select.where, EdgeKind::kFiltered, scope, *shape);
+  influence(select.start_with, EdgeKind::kFiltered, scope, *shape);
+  influence(select.connect_by, EdgeKind::kJoined, scope, *shape);
+
+  scope.alias_use = std::max(scope.alias_use, AliasUse::kAfterColumns);
+  const auto group = [&](const sql::Expression* expression) {
+    if (const std::size_t position = ordinal(expression); position > 0 && position <= shape->columns.size())
+      shape->influences.push_back({shape->columns[position - 1].node, EdgeKind::kGrouped});
+    else
+      influence(expression, EdgeKind::kGrouped, scope, *shape);
+  };
+  for (const auto* expression : select.group_by) group(expression);
+  if (select.group_by_all && select.items.size() == shape->columns.size()) {
+    // By every item without an aggregate.
+    for (std::size_t i = 0; i < select.items.size(); ++i)
+      if (sql::as<sql::Column>(select.items[i].value) != nullptr || !graph_.is_of_rows(shape->columns[i].node))
+        shape->influences.push_back({shape->columns[i].node, EdgeKind::kGrouped});
+  }
+  for (const auto* expression : select.distinct_on) group(expression);
+  influence(select.having, EdgeKind::kFiltered, scope, *shape);
+  influence(select.qualify, EdgeKind::kFiltered, scope, *shape);
+  return shape;
+}
+
+void Resolver::select_items(const sql::Select& select, Scope& scope, Shape& shape) {
+  shape.columns.reserve(select.items.size());
+  for (const sql::SelectItem& item : select.items) {
+    if (!step() || item.value == nullptr) return;
+    if (shape.columns.size() > kMaxColumns) {
+      shape.open = true;
+      shape.gap = gap(Reason::kTooComplex, "more than 100000 columns", item.span);
+      shape.gaps.push_back(shape.gap);
+      return;
+    }
+    if (const auto* star = sql::as<sql::Star>(item.value)) {
+      expand(*star, scope, shape);
+      continue;
+    }
+    if (const auto* columns = sql::as<sql::Columns>(item.value)) {
+      if (const auto* star = sql::as<sql::Star>(columns->argument)) {
+        expand(*star, scope, shape);
+      } else {
+        shape.open = true;
+        if (shape.gap == kNone) shape.gap = gap(Reason::kUnsupported, "COLUMNS", item.span);
+        shape.gaps.push_back(shape.gap);
+        for (FromItem& from : scope.items)
+          if (from.visible) take_rest(shape, *from.shape);
+      }
+      continue;
+    }
+    const NodeId node = value(item.value, scope, shape);
+    if (!item.aliases.empty()) {
+      for (const auto& alias : item.aliases) {
+        shape.columns.push_back({Name(alias), node});
+        scope.aliases[ascii_lower(alias.text)] = node;
+      }
+      continue;
+    }
+    Name name;
+    if (item.alias) {
+      name = Name(item.alias);
+    } else {
+      // The name the warehouse makes up: that of the column, of the function, of the type cast to.
+      const sql::Expression* at = item.value;
+      while (true) {
+        if (const auto* collate = sql::as<sql::Collate>(at))
+          at = collate->operand;
+        else if (const auto* cast = sql::as<sql::Cast>(at); cast != nullptr && cast->form == sql::CastForm::kColons)
+          at = cast->operand;
+        else
+          break;
+      }
+      if (const auto* column = sql::as<sql::Column>(at)) {
+        name = Name(column->parts.back());
+      } else if (const auto* path = sql::as<sql::Path>(at);
+                 path != nullptr && !path->steps.empty() && path->steps.back().name) {
+        name = Name(path->steps.back().name);
+      } else if (const auto* named = sql::as<sql::Aliased>(at)) {
+        name = Name(named->alias);
+      } else if (const auto* call = sql::as<sql::Call>(at);
+                 call != nullptr && !call->name.empty() &&
+                 (dialect_.id == sql::DialectId::kPostgres || dialect_.id == sql::DialectId::kRedshift)) {
+        name = Name(call->name.back());
+      } else {
+        name = Name(sql::text_of(item.value->span, parsed_.text), true);
+      }
+    }
+    shape.columns.push_back({name, node});
+    if (item.alias) scope.aliases[ascii_lower(item.alias.text)] = node;
+  }
+}
+
+// ---- * ----
+
+void Resolver::put_star_column(const ShapeColumn& column, const sql::Star* star, Scope* values_scope, Shape& shape) {
+  ShapeColumn put = column;
+  if (star != nullptr) {
+    for (const auto& except : star->except)
+      if (same_name(Name(except), column.name)) return;
+    if (const auto* like = sql::as<sql::Like>(star->like); like != nullptr && like->text != "similar to") {
+      for (const auto* pattern : like->patterns)
+        if (const auto* text = sql::as<sql::Literal>(pattern))
+          if (is_like(column.name.text, text->value) == like->negated) return;
+    }
+    if (values_scope != nullptr) {
+      for (const auto& replace : star->replace)
+        if (same_name(Name(replace.name), column.name)) put.node = value(replace.value, *values_scope, shape);
+    }
+    for (const auto& rename : star->rename)
+      if (same_name(Name(rename.from), column.name)) put.name = Name(rename.to);
+  }
+  shape.columns.push_back(put);
+}
+
+void Resolver::expand_shape(Shape& from, const sql::Star* star, Scope* values_scope, Shape& shape,
+                            const std::vector<Name>& skipped) {
+  const std::size_t count = size_of(from);
+  const std::size_t rules = star == nullptr ? 0 : star->except.size() + star->replace.size() + star->rename.size();
+  if (!step(count * (1 + rules + skipped.size()))) return;
+  if (shape.columns.size() + count > kMaxColumns) {
+    shape.open = true;
+    shape.gap = gap(Reason::kTooComplex, "more than 100000 columns", {});
+    shape.gaps.push_back(shape.gap);
+    return;
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    const Name name = name_at(from, i);
+    if (std::any_of(skipped.begin(), skipped.end(), [&](const Name& skip) { return same_name(skip, name); })) continue;
+    put_star_column({name, node_at(from, i)}, star, values_scope, shape);
+  }
+  take_rest(shape, from);
+  if (star != nullptr) {
+    for (const auto& except : star->except) shape.hidden.emplace_back(except);
+    for (const auto& rename : star->rename) {
+      const Name old(rename.from);
+      shape.hidden.push_back(old);
+      if (from.open && find_known(from, old) == kNone)
+        if (const NodeId node = find_open(from, old, rename.from.span); node != kNone)
+          shape.columns.push_back({Name(rename.to), node});
+    }
+    if (from.open && values_scope != nullptr) {
+      for (const auto& replace : star->replace) {
+        if (find_known(from, Name(replace.name)) != kNone) continue;
+        shape.hidden.emplace_back(replace.name);
+        shape.columns.push_back({Name(replace.name), value(replace.value, *values_scope, shape)});
+      }
+    }
+  }
+  for (const Name& skip : skipped) shape.hidden.push_back(skip);
+}
+
+void Resolver::expand_item(FromItem& item, const sql::Star* star, const Scope& scope, std::uint32_t position,
+                           Shape& shape, Scope* values_scope) {
+  std::vector<Name> skipped;
+  for (const MergedColumn& merged : scope.merged)
+    if (position >= merged.first && position < merged.last) skipped.push_back(merged.name);
+  expand_shape(*item.shape, star, values_scope, shape, skipped);
+}
+
+bool Resolver::expand(const sql::Star& star, Scope& scope, Shape& shape) {
+  if (!step()) return false;
+  if (star.base != nullptr) {
+    // (expression).*: the fields of a value.
+    shape.open = true;
+    shape.gap = gap(Reason::kUnknownColumns, sql::text_of(star.base->span, parsed_.text), star.span);
+    shape.any = value(star.base, scope, shape);
+    return true;
+  }
+  if (!star.qualifier.empty()) {
+    for (Scope* at = &scope; at != nullptr; at = at->outer) {
+      FromItem* item = find_item(*at, star.qualifier, star.qualifier.size());
+      if (item == nullptr) continue;
+      expand_shape(*item->shape, &star, &scope, shape, {});
+      return true;
+    }
+    // The fields of a struct: t.address.*, address.*.
+    sql::Column base;
+    base.kind = sql::NodeKind::kColumn;
+    base.span = star.span;
+    base.parts = star.qualifier;
+    const Resolved found = column(base, scope, shape);
+    const Input input{found.node, {Transform::kCalculated, false, 1000, Reason::kNone}};
+    shape.open = true;
+    if (shape.gap == kNone) shape.gap = gap(Reason::kUnknownColumns, written(star.qualifier), star.span);
+    shape.any = graph_.make({&input, 1}, star.span, kNone);
+    return true;
+  }
+  // DuckDB leaves merged columns where the left side has them; elsewhere they come first.
+  const bool in_place = dialect_.id == sql::DialectId::kDuckdb;
+  if (!in_place)
+    for (const MergedColumn& merged : scope.merged)
+      if (merged.first != merged.last) put_star_column({merged.name, merged.node}, &star, &scope, shape);
+  for (std::uint32_t i = 0; i < scope.items.size(); ++i) {
+    if (!scope.items[i].in_star) continue;
+    if (!in_place || scope.merged.empty()) {
+      expand_item(scope.items[i], &star, scope, i, shape, &scope);
+      continue;
+    }
+    std::vector<Name> skipped;
+    const std::size_t before = shape.columns.size();
+    for (const MergedColumn& merged : scope.merged)
+      if (i > merged.first && i < merged.last) skipped.push_back(merged.name);
+    expand_shape(*scope.items[i].shape, &star, &scope, shape, skipped);
+    for (std::size_t c = before; c < shape.columns.size(); ++c)
+      for (const MergedColumn& merged : scope.merged)
+        if (i == merged.first && same_name(merged.name, shape.columns[c].name)) shape.columns[c].node = merged.node;
+  }
+  return true;
+}
+
+// ---- Set operations, VALUES ----
+
+Shape* Resolver::set_operation(const sql::SetOperation& operation, Scope* outer) {
+  std::vector<Shape*> terms;
+  terms.reserve(operation.terms.size());
+  for (const auto* one : operation.terms) {
+    if (!step()) break;
+    terms.push_back(term(*one, outer));
+  }
+  if (terms.empty()) return make_shape();
+  return combine(operation, terms);
+}
+
+Shape* Resolver::combine(const sql::SetOperation& operation, std::span<Shape* const> terms) {
+  Shape* out = make_shape();
+  std::vector<Shape*> unions{terms.front()};
+  bool by_name = false;
+  for (std::size_t i = 1; i < terms.size(); ++i) {
+    const sql::SetLink& link = operation.links[i - 1];
+    out->inner.push_back(terms[i]);
+    if (link.set == sql::SetKind::kUnion) {
+      by_name |= link.by_name;
+      unions.push_back(terms[i]);
+      continue;
+    }
+    // INTERSECT and EXCEPT take no value of the right side, but every column of it decides.
+    const std::size_t count = size_of(*terms[i]);
+    if (!step(count)) break;
+    for (std::size_t c = 0; c < count; ++c) out->influences.push_back({node_at(*terms[i], c), EdgeKind::kFiltered});
+  }
+  out->inner.push_back(terms.front());
+  const bool any_open = std::any_of(unions.begin(), unions.end(), [](const Shape* shape) { return shape->open; });
+  if (by_name || (any_open && unions.size() > 1)) {
+    combine_by_name(*out, unions, !by_name);
+  } else {
+    combine_by_position(*out, unions);
+    if (any_open) take_rest(*out, *unions.front());
+    const std::size_t count = size_of(*unions.front());
+    for (const Shape* one : unions)
+      if (size_of(*one) != count) {
+        out->gaps.push_back(gap(Reason::kColumnCount, "UNION", operation.span));
+        break;
+      }
+  }
+  return out;
+}
+
+void Resolver::combine_by_position(Shape& out, std::span<Shape* const> unions) {
+  const std::size_t count = size_of(*unions.front());
+  if (!step(count * unions.size())) return;
+  std::vector<Input> inputs;
+  for (std::size_t i = 0; i < count; ++i) {
+    inputs.clear();
+    for (Shape* one : unions) {
+      if (i >= size_of(*one)) continue;
+      const NodeId node = node_at(*one, i);
+      if (inputs.empty() || inputs.back().node != node) inputs.push_back({node, {}});
+    }
+    const NodeId node = inputs.size() == 1 ? inputs.front().node : graph_.make(inputs, {}, kNone);
+    out.columns.push_back({name_at(*unions.front(), i), node});
+  }
+}
+
+void Resolver::combine_by_name(Shape& out, std::span<Shape* const> unions, bool guessed) {
+  // Names in the order in which they come up; each term is looked through once.
+  NameIndex index;
+  std::vector<Name> names;
+  std::unordered_map<std::string, std::uint32_t> places;
+  std::vector<std::vector<Input>> inputs;
+  for (Shape* one : unions) {
+    const std::size_t count = size_of(*one);
+    if (!step(count)) return;
+    for (std::size_t i = 0; i < count; ++i) {
+      const Name name = name_at(*one, i);
+      const auto [at, fresh] = places.emplace(ascii_lower(name.text), static_cast<std::uint32_t>(names.size()));
+      if (fresh) {
+        names.push_back(name);
+        inputs.emplace_back();
+      }
+      inputs[at->second].push_back({node_at(*one, i), {}});
+    }
+  }
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (guessed) {
+      for (Shape* one : unions) {
+        if (!step()) return;
+        if (!one->open || find_known(*one, names[i]) != kNone) continue;
+        const NodeId node = find_open(*one, names[i], {});
+        if (node != kNone) inputs[i].push_back({node, {Transform::kNone, false, 700, Reason::kUnionByName}});
+      }
+    }
+    const NodeId node = inputs[i].size() == 1 && inputs[i][0].way.doubt == Reason::kNone
+                            ? inputs[i][0].node
+                            : graph_.make(inputs[i], {}, kNone);
+    out.columns.push_back({names[i], node});
+  }
+  if (std::none_of(unions.begin(), unions.end(), [](const Shape* shape) { return shape->open; })) return;
+  for (Shape* one : unions) take_rest(out, *one);
+  out.rest_all = true;
+}
+
+Shape* Resolver::values(const sql::Values& values, Scope* outer) {
+  Shape* shape = make_shape();
+  Scope scope(outer);
+  std::vector<std::vector<Input>> inputs;
+  for (const sql::ValuesRow& row : values.rows) {
+    if (!step(row.values.size())) return shape;
+    if (inputs.size() < row.values.size()) inputs.resize(row.values.size());
+    for (std::size_t i = 0; i < row.values.size(); ++i) {
+      if (row.values[i] == nullptr || row.values[i]->kind == sql::NodeKind::kLiteral) continue;
+      inputs[i].push_back({value(row.values[i], scope, *shape), {}});
+    }
+  }
+  std::string prefix = "column";
+  std::size_t start = 1;
+  if (dialect_.id == sql::DialectId::kDuckdb) prefix = "col", start = 0;
+  if (dialect_.id == sql::DialectId::kDatabricks) prefix = "col";
+  if (dialect_.id == sql::DialectId::kTrino) prefix = "_col", start = 0;
+  if (dialect_.id == sql::DialectId::kMysql) prefix = "column_", start = 0;
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    shape->columns.push_back(
+        {Name(stored(prefix + std::to_string(i + start)), false), graph_.make(inputs[i], {}, kNone)});
+  return shape;
+}
+
+}  // namespace tideline::lineage

@@ -1,0 +1,85 @@
+#pragma once
+// What lineage says of one query, as values that hang on nothing.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lineage/reason.h"
+#include "lineage/relations.h"
+#include "sql/token.h"
+
+namespace tideline::lineage {
+
+/// How an upstream column takes part. The first five give the value, the last four decide about rows only.
+enum class EdgeKind : std::uint8_t {
+  kDirect,      // the value as it is, under its name
+  kRenamed,     // the value as it is, under another name
+  kCalculated,  // part of an expression
+  kWindow,      // through a window function
+  kAggregated,  // through an aggregate: values of several rows
+  kJoined,      // in a join condition
+  kFiltered,    // in WHERE, HAVING, QUALIFY …
+  kGrouped,     // in GROUP BY, DISTINCT ON
+  kOrdered,     // in ORDER BY
+};
+/// "direct" … "ordered": the public words.
+std::string_view to_string(EdgeKind kind);
+
+/// A relation the query reads.
+struct ReadRelation {
+  RelationIndex relation = kNone;  // kNone: one that is not known
+  std::string name;                // as written, without quotes: db.schema.orders
+};
+
+/// A column of a relation that is read.
+struct SourceColumn {
+  std::uint32_t read = 0;  // index of QueryLineage::reads
+  std::string name;        // as the relation has it, or as written where its columns are not known
+  bool known = true;       // the relation is known to have it
+};
+
+struct ValueEdge {
+  std::uint32_t source = 0;  // index of QueryLineage::sources
+  EdgeKind kind = EdgeKind::kDirect;
+  bool conditional = false;         // it only decides: reached through conditions of CASE and IF, FILTER, PARTITION BY
+                                    // and ORDER BY of windows and aggregates, and nothing else
+  std::uint16_t confidence = 1000;  // thousandths
+  Reason doubt = Reason::kNone;     // why it is not 1000
+};
+
+struct Gap {
+  Reason reason = Reason::kNone;
+  std::string subject;  // the relation, column, function or text it is about
+  sql::Span span;       // where; empty: the whole
+};
+
+struct OutputColumn {
+  std::string name;                 // as the dialect stores it
+  std::vector<ValueEdge> edges;     // by source; each source once
+  sql::Span expression;             // of what computes it; empty where it is passed on as it is
+  bool constant = false;            // computed without any column, and nothing is missing
+  std::vector<std::uint32_t> gaps;  // indexes of QueryLineage::gaps: the edges may not be all
+};
+
+/// The rows of the result depend on it, whatever the column.
+struct Influence {
+  std::uint32_t source = 0;
+  EdgeKind kind = EdgeKind::kFiltered;
+  friend auto operator<=>(const Influence&, const Influence&) = default;
+};
+
+struct QueryLineage {
+  std::vector<ReadRelation> reads;  // in order of the text
+  std::vector<SourceColumn> sources;
+  std::vector<OutputColumn> columns;  // by position
+  bool columns_complete = true;       // false: there are more, see gaps
+  std::vector<Influence> influences;  // sorted, each once
+  std::vector<Gap> gaps;              // of what the result depends on; each once
+  std::vector<std::string> target;    // of INSERT, CREATE, MERGE, UPDATE: the parts of its name
+  bool failed = false;                // nothing could be said
+  std::size_t steps = 0;              // work done
+};
+
+}  // namespace tideline::lineage
