@@ -161,6 +161,18 @@ bool needs_retained(const ObjectFacts& facts) {
   return (facts.has_compiled && !facts.compiled_definition) || (facts.is_relation && !facts.catalog);
 }
 
+std::optional<CatalogFacts> catalog_of(const ObjectFacts& facts, const Retained* retained) {
+  if (!facts.is_relation) return std::nullopt;
+  if (facts.catalog) return facts.catalog;
+  return retained != nullptr ? retained_catalog(*retained) : std::nullopt;
+}
+
+std::optional<std::string> compiled_of(const ObjectFacts& facts, const Retained* retained) {
+  if (!facts.has_compiled) return std::nullopt;
+  if (facts.compiled_definition) return facts.compiled_definition;
+  return retained != nullptr ? retained->compiled_definition : std::nullopt;
+}
+
 ObjectRows to_rows(const ObjectFacts& facts, const Retained* retained, const ConnectionId& connection) {
   ObjectRows rows;
   ObjectRecord& object = rows.object;
@@ -192,16 +204,8 @@ ObjectRows to_rows(const ObjectFacts& facts, const Retained* retained, const Con
     if (compiled_from && compiled_from != object.content_hash) metadata.text("compiled_from_hash", compiled_from);
   }
 
-  std::optional<CatalogFacts> held;
-  const CatalogFacts* catalog = nullptr;
-  if (facts.is_relation) {
-    if (facts.catalog) {
-      catalog = &*facts.catalog;
-    } else if (retained != nullptr) {
-      held = retained_catalog(*retained);
-      if (held) catalog = &*held;
-    }
-  }
+  const auto merged = catalog_of(facts, retained);
+  const CatalogFacts* catalog = merged ? &*merged : nullptr;
   rows.columns = to_columns(facts, catalog, connection, object.id);
 
   if (catalog != nullptr) {

@@ -28,7 +28,12 @@ struct ObjectRows {
   ObjectRecord object;
   std::vector<ColumnRecord> columns;           // by position
   std::vector<DependencyRecord> dependencies;  // by upstream unique_id
+  std::vector<ColumnLineageRecord> lineage;    // see lineage_rows.h; `to_rows` leaves it empty
 };
+
+/// What of the object counts after the merge: the catalog's facts and the compiled SQL, of this push or held.
+std::optional<CatalogFacts> catalog_of(const ObjectFacts& facts, const Retained* retained);
+std::optional<std::string> compiled_of(const ObjectFacts& facts, const Retained* retained);
 
 /// Whether `to_rows` would look at what is retained: the object is of a type with compiled SQL and brings none, or of a
 /// type a catalog covers and none covers it. For any other object Retained need not be fetched.

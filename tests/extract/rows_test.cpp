@@ -42,7 +42,7 @@ Project pushed(const std::vector<std::pair<std::string, std::optional<std::strin
       const auto facts = artifacts->read(i).value();
       std::optional<Retained> retained;
       if (const auto before = held.find(id); before != held.end() && needs_retained(facts)) {
-        const auto& [object, columns, dependencies] = before->second;
+        const auto& [object, columns, dependencies, lineage] = before->second;
         retained = Retained{object.compiled_definition, object.content_hash, object.metadata, columns};
       }
       next[id] = to_rows(facts, retained ? &*retained : nullptr, kConnection);

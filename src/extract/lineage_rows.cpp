@@ -1,0 +1,566 @@
+#include "extract/lineage_rows.h"
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <thread>
+#include <unordered_map>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "sql/dialect.h"
+#include "sql/parser.h"
+
+namespace tideline::extract {
+namespace {
+
+using lineage::EdgeKind;
+using lineage::kNone;
+using lineage::QueryLineage;
+using lineage::Reason;
+using lineage::RelationColumns;
+using lineage::RelationIndex;
+
+// Compiled SQL kept between reading the facts and resolving; beyond it, facts are read again.
+constexpr std::size_t kKeptSqlBytes = std::size_t{64} << 20;
+constexpr std::size_t kMaxExpressionBytes = 1'000;  // of the text of an edge
+constexpr std::size_t kMaxGapsShown = 20;           // of one object
+constexpr std::string_view kEveryColumn = "*";      // the target of what decides about rows
+
+/// What is kept of an object.
+struct Object {
+  std::string unique_id;
+  std::string full_name;
+  RelationIndex relation = kNone;
+  std::uint32_t model = kNone;  // of the project
+  bool is_ephemeral = false;
+  std::vector<std::string> upstream;
+  std::optional<std::string> sql;
+  bool has_sql = false;
+  bool is_relation = false;
+  bool is_model = false;
+  bool is_snapshot = false;
+  bool is_python = false;
+  lineage::RelationName name;
+  lineage::RelationOrigin origin{};
+  std::shared_ptr<const RelationColumns> columns;
+};
+
+std::string_view member(const ObjectFacts& facts, std::string_view key) {
+  for (const auto& [name, json] : facts.metadata)
+    if (name == key) return json;
+  return {};
+}
+
+lineage::RelationName relation_name_of(std::string database, std::string schema, std::string_view full_name) {
+  lineage::RelationName name{std::move(database), std::move(schema), {}};
+  std::string_view rest = full_name;
+  for (const std::string* part : {&name.database, &name.schema})
+    if (!part->empty() && rest.size() > part->size() && rest.starts_with(*part) && rest[part->size()] == '.')
+      rest.remove_prefix(part->size() + 1);
+  name.identifier = rest;
+  return name;
+}
+
+/// The catalog's columns, and those only the manifest names after them.
+std::shared_ptr<const RelationColumns> columns_of(const ObjectFacts& facts, const Retained* held) {
+  std::vector<std::string> names;
+  std::set<std::string> seen;
+  const auto put = [&](const std::string& name) {
+    if (seen.insert(name).second) names.push_back(name);
+  };
+  const auto catalog = catalog_of(facts, held);
+  const bool complete = catalog && !catalog->columns.empty();
+  std::set<std::string> folded;
+  if (complete)
+    for (const auto& column : catalog->columns) put(column.name), folded.insert(ascii_lower(column.name));
+  std::size_t listed = names.size();
+  for (const auto& column : facts.columns)
+    if (folded.insert(ascii_lower(column.name)).second) put(column.name);
+  if (!complete) listed = names.size();
+  if (names.empty()) return nullptr;
+  return std::make_shared<RelationColumns>(std::move(names), listed, complete);
+}
+
+Object object_of(const ObjectFacts& facts, const Retained* held) {
+  Object object;
+  object.unique_id = facts.unique_id;
+  object.full_name = facts.full_name;
+  object.is_snapshot = facts.object_type == "snapshot";
+  object.is_model = facts.object_type == "model" || object.is_snapshot;
+  object.is_python = member(facts, "language") == "\"python\"";
+  object.is_ephemeral = object.is_model && !facts.is_relation;
+  object.sql = object.is_model ? compiled_of(facts, held) : std::nullopt;
+  object.has_sql = object.sql.has_value();
+  for (const auto& dependency : facts.dependencies)
+    if (dependency.type == "ref" || dependency.type == "source")
+      object.upstream.push_back(dependency.upstream_unique_id);
+  object.name = relation_name_of(facts.database_name.value_or(""), facts.schema_name.value_or(""), facts.full_name);
+  object.is_relation = facts.is_relation;
+  object.origin = facts.object_type == "source" ? lineage::RelationOrigin::kSource : lineage::RelationOrigin::kBuilt;
+  if (facts.is_relation) object.columns = columns_of(facts, held);
+  return object;
+}
+
+/// The text of the SQL at a span; what is too long is cut.
+std::optional<std::string> excerpt(std::string_view sql, sql::Span span) {
+  if (span.empty() || span.end > sql.size() || span.begin > span.end) return std::nullopt;
+  std::string_view text = trim(sql.substr(span.begin, span.end - span.begin));
+  if (text.size() <= kMaxExpressionBytes) return std::string(text);
+  std::size_t cut = kMaxExpressionBytes;
+  while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xC0) == 0x80) --cut;
+  return std::string(text.substr(0, cut)) + "…";
+}
+
+/// Canonical JSON of an object with further members, given as canonical JSON; those of the same key are replaced.
+JsonText with_members(const JsonText& json, const std::map<std::string, std::string>& more) {
+  std::map<std::string, std::string> members;
+  if (const auto parsed = Json::parse(json.text, "metadata"); parsed && parsed->if_object() != nullptr)
+    for (const auto& [key, value] : *parsed->if_object()) members[key] = value.canonical();
+  for (const auto& [key, value] : more) members[key] = value;
+  std::string out = "{";
+  for (const auto& [key, value] : members) {
+    if (out.size() > 1) out += ',';
+    append_json_string(out, key);
+    out += ':';
+    out += value;
+  }
+  out += '}';
+  return {std::move(out)};
+}
+
+std::string json_string(std::string_view text) {
+  std::string out;
+  append_json_string(out, text);
+  return out;
+}
+
+/// {"reasons":[{"at":"12:5","reason":…,"subject":…}],"status":…}, keys sorted.
+std::string status_json(const QueryLineage& result, std::string_view sql) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object();
+  if (!result.gaps.empty()) {
+    json.key("reasons").begin_array();
+    for (std::size_t i = 0; i < result.gaps.size() && i < kMaxGapsShown; ++i) {
+      const auto& gap = result.gaps[i];
+      json.begin_object();
+      if (!gap.span.empty() && gap.span.begin <= sql.size()) {
+        const auto at = sql::position_of(gap.span.begin, sql);
+        json.key("at").string(std::to_string(at.line) + ":" + std::to_string(at.column));
+      }
+      json.key("reason").string(to_string(gap.reason));
+      if (!gap.subject.empty()) json.key("subject").string(gap.subject);
+      json.end_object();
+    }
+    json.end_array();
+  }
+  json.key("status").string(result.failed ? "failed" : result.gaps.empty() ? "complete" : "partial");
+  json.end_object();
+  return out;
+}
+
+/// As ids have it: in lower case, unless another column differs by case alone.
+std::string column_key(const std::string& name, const std::unordered_map<std::string, int>& spellings) {
+  std::string lower = ascii_lower(name);
+  const auto found = spellings.find(lower);
+  return found != spellings.end() && found->second > 1 ? name : lower;
+}
+std::string column_key(const std::string& name, const RelationColumns* columns) {
+  if (columns != nullptr) {
+    int same = 0;
+    for (const auto& other : columns->names()) same += lineage::same_ignoring_case(other, name) ? 1 : 0;
+    if (same > 1) return name;
+  }
+  return ascii_lower(name);
+}
+
+/// Of several kinds the one that says most.
+int strength(EdgeKind kind) { return static_cast<int>(kind); }
+
+struct Edge {
+  EdgeKind kind = EdgeKind::kDirect;
+  bool conditional = true;
+  std::uint16_t confidence = 0;
+  Reason doubt = Reason::kNone;
+};
+
+}  // namespace
+
+struct ProjectLineage::Impl {
+  LineageInput input;
+  std::vector<Object> objects;
+  std::vector<std::size_t> wanted;
+  std::vector<std::size_t> object_of_relation;  // index of objects; those of other projects come after all of them
+  std::vector<ForeignRelation> foreign;
+  std::optional<lineage::Project> project;
+  /// Columns that SQL uses of a relation and nothing else knows, by relation; sorted.
+  std::unordered_map<RelationIndex, std::set<std::string>> used;
+
+  std::unique_ptr<lineage::Relations> make_relations();
+  void note_used();
+};
+
+ProjectLineage::ProjectLineage(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+ProjectLineage::ProjectLineage(ProjectLineage&&) noexcept = default;
+ProjectLineage& ProjectLineage::operator=(ProjectLineage&&) noexcept = default;
+ProjectLineage::~ProjectLineage() = default;
+
+Result<ProjectLineage> ProjectLineage::read(LineageInput input, unsigned threads) {
+  auto impl = std::make_unique<Impl>();
+  impl->input = std::move(input);
+  auto& objects = impl->objects;
+  objects.resize(impl->input.objects);
+
+  std::atomic<std::size_t> next{0}, kept{0};
+  std::mutex mutex;
+  std::optional<Error> failure;
+  const auto work = [&] {
+    while (true) {
+      const std::size_t i = next.fetch_add(1);
+      if (i >= objects.size()) return;
+      auto facts = impl->input.facts(i);
+      if (!facts) {
+        const std::lock_guard lock(mutex);
+        if (!failure) failure = std::move(facts).error();
+        next = objects.size();
+        return;
+      }
+      objects[i] = object_of(*facts, nullptr);
+      auto& sql = objects[i].sql;
+      if (sql && kept.fetch_add(sql->size()) > kKeptSqlBytes) sql.reset();
+      if (!needs_retained(*facts)) continue;
+      const std::lock_guard lock(mutex);
+      impl->wanted.push_back(i);
+    }
+  };
+  std::vector<std::thread> others;
+  for (unsigned i = 1; i < threads; ++i) others.emplace_back(work);
+  work();
+  for (auto& other : others) other.join();
+  if (failure) return fail(std::move(*failure));
+  std::sort(impl->wanted.begin(), impl->wanted.end());
+  return ProjectLineage(std::move(impl));
+}
+
+const std::vector<std::size_t>& ProjectLineage::wanted() const { return impl_->wanted; }
+
+Result<void> ProjectLineage::learn(std::size_t object, const Retained& held) {
+  TRY(const auto facts, impl_->input.facts(object));
+  impl_->objects[object] = object_of(facts, &held);
+  return {};
+}
+
+std::vector<std::string> ProjectLineage::foreign_names() const {
+  std::vector<std::string> names;
+  for (const Object& object : impl_->objects)
+    if (object.is_relation && object.origin == lineage::RelationOrigin::kSource)
+      names.push_back(ascii_lower(object.full_name));
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+void ProjectLineage::learn_foreign(std::vector<ForeignRelation> foreign) { impl_->foreign = std::move(foreign); }
+
+std::unique_ptr<lineage::Relations> ProjectLineage::Impl::make_relations() {
+  auto relations = std::make_unique<lineage::Relations>();
+  object_of_relation.clear();
+  for (std::size_t i = 0; i < objects.size(); ++i) {
+    if (!objects[i].is_relation) continue;
+    objects[i].relation = relations->add(objects[i].name, objects[i].origin, objects[i].columns);
+    object_of_relation.push_back(i);
+  }
+  for (std::size_t i = 0; i < foreign.size(); ++i) {
+    const ForeignRelation& one = foreign[i];
+    auto columns =
+        one.columns.empty() ? nullptr : std::make_shared<RelationColumns>(one.columns, one.columns.size(), true);
+    relations->add(relation_name_of(one.database, one.schema, one.full_name), lineage::RelationOrigin::kOtherProject,
+                   std::move(columns));
+    object_of_relation.push_back(objects.size() + i);
+  }
+  return relations;
+}
+
+void ProjectLineage::resolve(unsigned threads) {
+  auto& objects = impl_->objects;
+  auto relations = impl_->make_relations();
+  std::unordered_map<std::string_view, std::size_t> by_id;
+  for (std::size_t i = 0; i < objects.size(); ++i) by_id.emplace(objects[i].unique_id, i);
+
+  // What an ephemeral model reads stands in the SQL of those that read it.
+  const auto add_upstream = [&](const Object& object, std::vector<RelationIndex>& upstream) {
+    std::vector<const Object*> queue{&object};
+    std::set<const Object*> seen{&object};
+    while (!queue.empty()) {
+      const Object* at = queue.back();
+      queue.pop_back();
+      for (const auto& id : at->upstream) {
+        const auto found = by_id.find(id);
+        if (found == by_id.end()) continue;
+        const Object& one = objects[found->second];
+        if (one.relation != kNone) upstream.push_back(one.relation);
+        if (one.is_ephemeral && seen.insert(&one).second) queue.push_back(&one);
+      }
+    }
+  };
+  const sql::Dialect& dialect = sql::dialect_of_adapter(impl_->input.adapter_type);
+  lineage::Project project(std::move(relations));
+  std::vector<std::size_t> object_of_model;
+  for (std::size_t i = 0; i < objects.size(); ++i) {
+    Object& object = objects[i];
+    if (!object.is_model) continue;
+    lineage::Model model;
+    model.id = object.unique_id;
+    model.relation = object.relation;
+    model.dialect = &dialect;
+    model.is_snapshot = object.is_snapshot;
+    if (object.is_python)
+      model.without_sql = Reason::kPythonModel;
+    else if (!object.has_sql)
+      model.without_sql = Reason::kNoSql;
+    add_upstream(object, model.upstream);
+    object.model = static_cast<std::uint32_t>(project.add(std::move(model)));
+    object_of_model.push_back(i);
+  }
+  project.resolve(
+      [&](std::size_t model, std::string& buffer) -> std::string_view {
+        const std::size_t i = object_of_model[model];
+        if (objects[i].sql) return *objects[i].sql;
+        auto facts = impl_->input.facts(i);
+        if (facts && facts->compiled_definition) buffer = std::move(*facts->compiled_definition);
+        return buffer;
+      },
+      threads);
+  impl_->project.emplace(std::move(project));
+  impl_->note_used();
+}
+
+void ProjectLineage::Impl::note_used() {
+  used.clear();
+  for (const Object& object : objects) {
+    if (object.model == kNone) continue;
+    const QueryLineage& result = project->lineage(object.model);
+    std::vector<bool> counts(result.sources.size(), false);
+    for (const auto& column : result.columns)
+      for (const auto& edge : column.edges) counts[edge.source] = true;
+    for (const auto& influence : result.influences) counts[influence.source] = true;
+    for (std::size_t i = 0; i < result.sources.size(); ++i) {
+      const auto& source = result.sources[i];
+      const RelationIndex relation = result.reads[source.read].relation;
+      if (counts[i] && !source.known && relation != kNone) used[relation].insert(source.name);
+    }
+  }
+}
+
+lineage::Report ProjectLineage::report() const { return impl_->project->report(); }
+
+const QueryLineage* ProjectLineage::lineage(std::size_t object) const {
+  const std::uint32_t model = impl_->objects[object].model;
+  return model == kNone ? nullptr : &impl_->project->lineage(model);
+}
+
+std::string_view ProjectLineage::unique_id(RelationIndex relation) const {
+  const std::size_t at = impl_->object_of_relation[relation];
+  return at < impl_->objects.size() ? std::string_view(impl_->objects[at].unique_id)
+                                    : std::string_view(impl_->foreign[at - impl_->objects.size()].unique_id);
+}
+
+void ProjectLineage::add_foreign(std::size_t at, const ObjectFacts& facts, const ConnectionId& connection,
+                                 ObjectRows& rows) const {
+  const std::string full_name = ascii_lower(impl_->objects[at].full_name);
+  for (const ForeignRelation& upstream : impl_->foreign) {
+    if (ascii_lower(upstream.full_name) != full_name) continue;
+    const RelationColumns columns(upstream.columns, upstream.columns.size(), true);
+    const sql::Dialect& dialect = sql::dialect_of_adapter(impl_->input.adapter_type);
+    std::unordered_map<std::string, int> spellings;
+    for (const auto& column : rows.columns) ++spellings[ascii_lower(column.name)];
+    for (const auto& column : rows.columns) {
+      const std::uint32_t found = columns.find({column.name, true}, dialect);
+      if (found == kNone) continue;
+      ColumnLineageRecord& row = rows.lineage.emplace_back();
+      row.connection_id = connection.value;
+      row.source_object_id = upstream.object;
+      row.source_column = columns.name(found);
+      row.target_object_id = rows.object.id;
+      row.target_column = column.name;
+      row.transformation_type = to_string(EdgeKind::kDirect);
+      row.extracted_from = "relation_name";
+      row.source_connection_id = upstream.connection;
+      row.source_full_name = upstream.full_name;
+      row.id = column_lineage_id(connection, facts.unique_id, column_key(column.name, spellings), upstream.object,
+                                 column_key(row.source_column, &columns), row.transformation_type);
+    }
+  }
+}
+
+void ProjectLineage::add_to(std::size_t at, const ObjectFacts& facts, const Retained* held,
+                            const ConnectionId& connection, ObjectRows& rows) const {
+  const Object& object = impl_->objects[at];
+  const QueryLineage* result = lineage(at);
+  std::unordered_map<std::string, int> spellings;
+  for (const auto& column : rows.columns) ++spellings[ascii_lower(column.name)];
+  const bool in_catalog = object.columns != nullptr && object.columns->complete();
+  const auto add_column = [&](const std::string& name, std::string_view from) {
+    if (!spellings.emplace(ascii_lower(name), 1).second) return false;
+    ColumnRecord& column = rows.columns.emplace_back();
+    column.id = column_id(connection, facts.unique_id, ascii_lower(name));
+    column.connection_id = connection.value;
+    column.object_id = rows.object.id;
+    column.name = name;
+    std::map<std::string, std::string> members{{"extracted_from", json_string(from)}, {"inferred", "true"}};
+    if (in_catalog) members["in_catalog"] = "false";
+    column.metadata = with_members({}, members);
+    return true;
+  };
+  bool added = false;
+  std::size_t repeated = 0;
+  if (result != nullptr) {
+    std::set<std::string> seen;
+    for (const auto& column : result->columns) {
+      if (!seen.insert(ascii_lower(column.name)).second) {
+        ++repeated;
+        continue;
+      }
+      added |= add_column(column.name, "sql");
+    }
+  }
+  if (object.relation != kNone)
+    if (const auto used = impl_->used.find(object.relation); used != impl_->used.end())
+      for (const auto& name : used->second) added |= add_column(name, "usage");
+
+  // The order of the query where no catalog says otherwise.
+  if (added && !in_catalog && result != nullptr) {
+    std::unordered_map<std::string, std::size_t> order;
+    for (std::size_t i = 0; i < result->columns.size(); ++i) order.emplace(ascii_lower(result->columns[i].name), i);
+    std::vector<std::pair<std::size_t, std::size_t>> places;  // in the query, in the rows
+    for (std::size_t i = 0; i < rows.columns.size(); ++i) {
+      const auto found = order.find(ascii_lower(rows.columns[i].name));
+      places.emplace_back(found == order.end() ? result->columns.size() : found->second, i);
+    }
+    std::sort(places.begin(), places.end());
+    std::vector<ColumnRecord> sorted;
+    for (const auto& [place, from] : places) sorted.push_back(std::move(rows.columns[from]));
+    rows.columns = std::move(sorted);
+  }
+  if (added)
+    for (std::size_t i = 0; i < rows.columns.size(); ++i) rows.columns[i].position = static_cast<std::int64_t>(i + 1);
+
+  std::map<std::string, std::string> of_object;
+  if (added && facts.is_relation && !in_catalog && facts.columns.empty())
+    of_object["columns_from"] = json_string(result != nullptr ? "sql" : "usage");
+  if (object.origin == lineage::RelationOrigin::kSource) add_foreign(at, facts, connection, rows);
+  if (result == nullptr) {
+    if (!of_object.empty()) rows.object.metadata = with_members(rows.object.metadata, of_object);
+    return;
+  }
+
+  const std::string sql = compiled_of(facts, held).value_or("");
+  if (repeated > 0) {
+    QueryLineage told = *result;
+    told.gaps.push_back({Reason::kDuplicateColumn, std::to_string(repeated), {}});
+    of_object["lineage"] = status_json(told, sql);
+  } else {
+    of_object["lineage"] = status_json(*result, sql);
+  }
+  rows.object.metadata = with_members(rows.object.metadata, of_object);
+
+  std::unordered_map<std::string, ColumnRecord*> row_of;
+  for (auto& column : rows.columns) row_of.emplace(ascii_lower(column.name), &column);
+
+  struct Source {
+    Uuid object;
+    Uuid connection;
+    std::string_view full_name;
+    std::string name;
+    std::string key;
+  };
+  std::vector<std::optional<Source>> sources(result->sources.size());
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    const auto& source = result->sources[i];
+    const RelationIndex relation = result->reads[source.read].relation;
+    if (relation == kNone) continue;
+    const std::size_t index = impl_->object_of_relation[relation];
+    const auto& relations = impl_->project->relations();
+    if (index < impl_->objects.size()) {
+      const Object& upstream = impl_->objects[index];
+      sources[i] = Source{object_id(connection, upstream.unique_id), connection.value, upstream.full_name, source.name,
+                          column_key(source.name, relations.inferred(relation))};
+    } else {
+      const ForeignRelation& upstream = impl_->foreign[index - impl_->objects.size()];
+      sources[i] = Source{upstream.object, upstream.connection, upstream.full_name, source.name,
+                          column_key(source.name, relations.columns(relation))};
+    }
+  }
+  const auto add_edge = [&](const Source& source, const std::string& target, const std::string& target_key,
+                            const Edge& edge, const std::optional<std::string>& expression) {
+    ColumnLineageRecord& row = rows.lineage.emplace_back();
+    row.connection_id = connection.value;
+    row.source_object_id = source.object;
+    row.source_column = source.name;
+    row.target_object_id = rows.object.id;
+    row.target_column = target;
+    row.expression = expression;
+    row.transformation_type = to_string(edge.kind);
+    row.confidence = {edge.confidence};
+    row.extracted_from = "sql";
+    std::map<std::string, std::string> members;
+    if (edge.conditional) members["conditional"] = "true";
+    if (edge.doubt != Reason::kNone) members["reason"] = json_string(to_string(edge.doubt));
+    row.metadata = with_members({}, members);
+    row.source_connection_id = source.connection;
+    row.source_full_name = source.full_name;
+    row.id =
+        column_lineage_id(connection, facts.unique_id, target_key, source.object, source.key, row.transformation_type);
+  };
+
+  using Key = std::pair<Uuid, std::string>;
+  std::set<std::string> seen;
+  for (const auto& column : result->columns) {
+    const std::string lower = ascii_lower(column.name);
+    if (!seen.insert(lower).second) continue;
+    ColumnRecord* row = row_of[lower];
+    if (column.constant || !column.gaps.empty()) {
+      std::map<std::string, std::string> members;
+      if (column.constant)
+        if (auto text = excerpt(sql, column.expression)) members["constant"] = json_string(*text);
+      if (!column.gaps.empty()) {
+        std::set<std::string> words;
+        for (const auto gap : column.gaps) words.insert(std::string(to_string(result->gaps[gap].reason)));
+        std::string list = "[";
+        for (const auto& word : words) list += (list.size() > 1 ? "," : "") + json_string(word);
+        members["lineage_gaps"] = list + "]";
+      }
+      if (row != nullptr && !members.empty()) row->metadata = with_members(row->metadata, members);
+    }
+    // Two spellings of a relation's name, or of a column's, are one source.
+    std::map<Key, std::pair<Edge, const Source*>> edges;
+    for (const auto& edge : column.edges) {
+      const auto& source = sources[edge.source];
+      if (!source) continue;
+      auto& [merged, from] = edges[{source->object, source->key}];
+      if (strength(edge.kind) > strength(merged.kind)) merged.kind = edge.kind;
+      merged.conditional &= edge.conditional;
+      if (edge.confidence > merged.confidence) merged.confidence = edge.confidence, merged.doubt = edge.doubt;
+      from = &*source;
+    }
+    const std::string& target = row != nullptr ? row->name : column.name;
+    std::optional<std::string> expression;
+    if (!edges.empty()) expression = excerpt(sql, column.expression);
+    for (const auto& [key, edge] : edges)
+      add_edge(*edge.second, target, column_key(target, spellings), edge.first, expression);
+  }
+  std::set<std::pair<Key, EdgeKind>> influences;
+  for (const auto& influence : result->influences) {
+    const auto& source = sources[influence.source];
+    if (!source || !influences.insert({{source->object, source->key}, influence.kind}).second) continue;
+    add_edge(*source, std::string(kEveryColumn), std::string(kEveryColumn),
+             {influence.kind, false, 1000, Reason::kNone}, std::nullopt);
+  }
+  std::sort(rows.lineage.begin(), rows.lineage.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+}
+
+}  // namespace tideline::extract

@@ -1,0 +1,87 @@
+#pragma once
+// The column lineage of a project's objects, as rows: facts of all objects in, resolved once for the project, then for
+// each object its `columns_lineage` rows and the columns nothing else knows of.
+//
+// What a row says: docs/lineage.md. Everything is a function of the facts (and of what is held of an object where they
+// bring no compiled SQL or catalog), so the same project gives the same rows.
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/ids.h"
+#include "extract/facts.h"
+#include "extract/rows.h"
+#include "lineage/project.h"
+
+namespace tideline::extract {
+
+/// A relation that another connection of the organization builds: sources of this project that name it hang on it.
+struct ForeignRelation {
+  Uuid object;
+  Uuid connection;
+  std::string unique_id;
+  std::string full_name;
+  std::string database;  // empty: not known
+  std::string schema;    // the same
+  std::vector<std::string> columns;
+};
+
+/// All objects of a project.
+struct LineageInput {
+  std::size_t objects = 0;
+  std::string adapter_type;  // the dialect
+  /// Called by several threads at once; the same at every call. Must live as long as the ProjectLineage.
+  std::function<Result<ObjectFacts>(std::size_t object)> facts;
+};
+
+/// Use: read, learn what is held of the objects in `wanted`, resolve, then add_to for each object. Only add_to may be
+/// called by several threads at once.
+class ProjectLineage {
+ public:
+  /// Reads the facts of all objects. Errors: those of `facts`. `threads` at least 1. Blocking.
+  static Result<ProjectLineage> read(LineageInput input, unsigned threads);
+
+  ProjectLineage(ProjectLineage&&) noexcept;
+  ProjectLineage& operator=(ProjectLineage&&) noexcept;
+  ~ProjectLineage();
+
+  /// The objects whose facts leave something out that may be held (needs_retained), ascending.
+  const std::vector<std::size_t>& wanted() const;
+  /// What is held of one of them. The last time counts. Errors: those of `facts`.
+  Result<void> learn(std::size_t object, const Retained& held);
+  /// The names (database.schema.identifier, in lower case) under which other connections may build what this project
+  /// reads as a source.
+  std::vector<std::string> foreign_names() const;
+  void learn_foreign(std::vector<ForeignRelation> foreign);
+  /// Blocking: for 6,000 models about a second. May be called again after more was learned.
+  void resolve(unsigned threads);
+
+  /// Adds to the rows of an object, made by `to_rows` of the same facts, its lineage, the columns that are inferred,
+  /// and to the metadata what is known of both. Thread-safe.
+  void add_to(std::size_t object, const ObjectFacts& facts, const Retained* held, const ConnectionId& connection,
+              ObjectRows& rows) const;
+
+  /// Of models and snapshots.
+  lineage::Report report() const;
+
+  /// For tools: the object's result, or null where it has no query; and what reads and relations stand for.
+  const lineage::QueryLineage* lineage(std::size_t object) const;
+  std::string_view unique_id(lineage::RelationIndex relation) const;
+
+ private:
+  /// The columns of a source that another connection builds come from there.
+  void add_foreign(std::size_t object, const ObjectFacts& facts, const ConnectionId& connection,
+                   ObjectRows& rows) const;
+
+  struct Impl;
+  explicit ProjectLineage(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tideline::extract
