@@ -16,6 +16,7 @@
 namespace tideline::replica {
 namespace fs = std::filesystem;
 
+const char* boot_id_file = "/proc/sys/kernel/random/boot_id";
 void (*on_file_step)(const char* step) = nullptr;
 
 namespace {
@@ -191,7 +192,7 @@ Result<void> RepairTimes::store(const fs::path& file) const {
 }
 
 std::string boot_id() {
-  std::ifstream stream("/proc/sys/kernel/random/boot_id");
+  std::ifstream stream(boot_id_file);
   std::string id;
   std::getline(stream, id);
   return id;

@@ -64,6 +64,8 @@ struct RepairTimes {
 /// Of this start of the machine: what was written without waiting for the disk is worth something until the next.
 std::string boot_id();
 
+/// For tests: where the id of this start is read.
+extern const char* boot_id_file;
 /// For tests: called before each step that changes the directory, with its name.
 extern void (*on_file_step)(const char* step);
 

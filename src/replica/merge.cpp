@@ -240,7 +240,7 @@ Result<BucketDigests> compute_buckets(Database& database, const TableLayout& lay
   for (;;) {
     TRY(const auto row, reader.next());
     if (!row) return buckets;
-    buckets[bucket_of(row->id)].add(row->damage.empty() ? hash_of_row_bytes(row->bytes) : RowHash());
+    buckets[bucket_of(row->id)].add(row->trusted_hash());
   }
 }
 
@@ -287,11 +287,11 @@ Result<Applied> Writer::Impl::apply_to_main(const std::vector<KnownConnection>& 
   Applied applied;
   const bool any = std::any_of(connections.begin(), connections.end(), [](const auto& one) { return one.staged; });
   TRY(const auto closed, get_state(db, "closed"));
-  if (!any && !closed) {
+  if (!any && !closed && !repairing) {
     applied.version = common_version(connections);
     return applied;
   }
-  bool repaired = false;
+  bool repaired = repairing;
   for (const auto& one : connections) repaired = repaired || one.repaired_through.has_value();
   TRY(auto index, SearchIndex::prepare(db));
   TRY(auto transaction, Transaction::begin(db));
@@ -307,7 +307,9 @@ Result<Applied> Writer::Impl::apply_to_main(const std::vector<KnownConnection>& 
     if (one.whole) TRY_VOID(merge.remove_others(one.id, false));
     TRY(Buckets buckets, load_buckets(db, one.id));
     TRY_VOID(merge.run(one.id, buckets));
-    if (one.whole || one.repaired_through)
+    // The rows themselves are asked where they are not trusted, and where the sums do not come out: a row that was
+    // damaged, and that the server changed since, is in order again.
+    if (one.whole || one.repaired_through || digest_of(buckets) != one.digest)
       for (const auto& table : present_layout()) {
         TRY(buckets[index_of(table.kind)], compute_buckets(db, table, one.id));
       }
@@ -328,6 +330,7 @@ Result<Applied> Writer::Impl::apply_to_main(const std::vector<KnownConnection>& 
   if (closed) TRY_VOID(clear_state(db, "closed"));
   TRY_VOID(set_state(db, "applied_at", Timestamp::now().to_string()));
   TRY_VOID(transaction.commit());
+  repairing = false;
   applied.rows = merge.rows;
   applied.removed = merge.removed;
   applied.version = common_version(without_removed(connections));

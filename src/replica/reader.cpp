@@ -19,33 +19,40 @@ Result<void> begin_snapshot(View::Impl& impl) {
 }
 
 Result<std::shared_ptr<View::Impl>> open_number(const ReplicaFiles& files, int number) {
-  const auto attempt = [&](Database::Mode mode) -> Result<std::shared_ptr<View::Impl>> {
-    auto impl = std::make_shared<View::Impl>();
-    impl->number = number;
-    TRY(impl->db, Database::open(files.database(number), mode, kReaderBusyMilliseconds));
-    TRY(const auto id, impl->db.number("pragma application_id"));
-    TRY(const auto format, impl->db.number("pragma user_version"));
-    if (id.value_or(0) != kApplicationId) return fail(Code::kCorrupt, "The file is no replica of tideline.");
-    if (format.value_or(0) > kFormat)
-      return fail(Code::kUnsupported, "The replica was made by a newer tideline.", "Upgrade this one.");
-    if (format.value_or(0) < kFormat)
-      return fail(Code::kUnavailable, "The replica is of an older tideline.", "Run `tideline sync`: it is made anew.");
-    TRY_VOID(
-        impl->db.run("pragma query_only = on; pragma trusted_schema = off; pragma cache_size = -16384; "
-                     "pragma temp_store = memory"));
-    return impl;
-  };
-  auto impl = attempt(Database::Mode::kRead);
-  if (impl || impl.error().code == Code::kUnsupported) return impl;
-  // Where nothing may be written, not even SQLite's shared memory: the file as it stands, unless there is a log to it.
-  std::error_code error;
-  const auto log = std::filesystem::file_size(files.database(number).string() + "-wal", error);
-  if (!error && log > 0) return impl;
-  if (::access(files.file().parent_path().c_str(), W_OK) == 0) return impl;
-  return attempt(Database::Mode::kImmutable);
+  auto impl = std::make_shared<View::Impl>();
+  impl->number = number;
+  TRY(impl->db, open_for_reading(files, number));
+  TRY(const auto id, impl->db.number("pragma application_id"));
+  TRY(const auto format, impl->db.number("pragma user_version"));
+  if (id.value_or(0) != kApplicationId) return fail(Code::kCorrupt, "The file is no replica of tideline.");
+  if (format.value_or(0) > kFormat)
+    return fail(Code::kUnsupported, "The replica was made by a newer tideline.", "Upgrade this one.");
+  if (format.value_or(0) < kFormat)
+    return fail(Code::kUnavailable, "The replica is of an older tideline.", "Run `tideline sync`: it is made anew.");
+  TRY_VOID(
+      impl->db.run("pragma query_only = on; pragma trusted_schema = off; pragma cache_size = -16384; "
+                   "pragma temp_store = memory"));
+  return impl;
 }
 
 }  // namespace
+
+Result<Database> open_for_reading(const ReplicaFiles& files, int number) {
+  const auto attempt = [&](Database::Mode mode) -> Result<Database> {
+    TRY(auto db, Database::open(files.database(number), mode, kReaderBusyMilliseconds));
+    TRY(const auto tables, db.number("select count(*) from sqlite_schema"));
+    if (tables.value_or(0) == 0) return fail(Code::kCorrupt, "The replica's file is empty.");
+    return db;
+  };
+  auto db = attempt(Database::Mode::kRead);
+  if (db || db.error().code == Code::kCorrupt) return db;
+  // SQLite wants its shared memory beside a file that has a log. Where nothing may be written there is no writer
+  // either: the file as it stands, unless there is a log to it.
+  std::error_code error;
+  const auto log = std::filesystem::file_size(files.database(number).string() + "-wal", error);
+  if ((!error && log > 0) || ::access(files.file().parent_path().c_str(), W_OK) == 0) return db;
+  return attempt(Database::Mode::kImmutable);
+}
 
 Result<Query> Query::begin(View::Impl& impl, std::string_view sql) {
   if (const auto at = impl.statements.find(sql); at != impl.statements.end()) {

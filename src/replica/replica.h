@@ -176,7 +176,7 @@ class Writer {
   // ---- Repair
 
   /// kResourceExhausted: the last one was less than ten minutes ago. Remembered beside the file, also of a file that is
-  /// no more.
+  /// no more. The next apply also makes the search index anew.
   Result<void> begin_repair(Timestamp now);
   /// Computed from the columns of every row of the kind, with what is staged.
   Result<BucketDigests> bucket_digests(ConnectionId connection, Kind kind);

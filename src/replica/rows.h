@@ -50,6 +50,12 @@ class RowReader {
     RowHash stored_hash;
     std::string_view bytes;  // until the next call
     std::string damage;      // why there are no bytes: a column that cannot be of its field
+
+    /// Of the bytes, where they are what was stored; else one that no row has.
+    RowHash trusted_hash() const {
+      const RowHash hash = damage.empty() ? hash_of_row_bytes(bytes) : RowHash();
+      return hash == stored_hash ? hash : RowHash();
+    }
   };
   /// nullopt at the end.
   Result<std::optional<Row>> next();

@@ -5,6 +5,7 @@
 #include "replica/files.h"
 #include "replica/rows.h"
 #include "replica/search_index.h"
+#include "replica/view_impl.h"
 #include "replica/writer_impl.h"
 
 namespace tideline::replica {
@@ -73,15 +74,12 @@ class Check {
       ++report_.rows;
       const ConnectionId connection{row->connection};
       const std::uint8_t bucket = bucket_of(row->id);
-      RowHash hash;
+      const RowHash hash = row->trusted_hash();
       std::string damage = row->damage;
-      if (damage.empty()) {
-        hash = hash_of_row_bytes(row->bytes);
-        if (hash != row->stored_hash)
-          damage = "its columns do not make its hash";
-        else if (!actual_.contains(connection))
-          damage = "it belongs to no connection of the replica";
-      }
+      if (damage.empty() && hash == RowHash())
+        damage = "its columns do not make its hash";
+      else if (damage.empty() && !actual_.contains(connection))
+        damage = "it belongs to no connection of the replica";
       actual_[connection][index_of(table.kind)][bucket].add(hash);
       if (damage.empty()) continue;
       if (report_.damaged_rows.size() < VerifyReport::kMaxListed)
@@ -120,22 +118,23 @@ Result<VerifyReport> verify(const std::filesystem::path& file) {
   const auto number = files.present();
   if (!number) return fail(Code::kNotFound, "There is no replica yet.", "Run `tideline sync`.");
   VerifyReport report;
-  TRY(auto database, Database::open(files.database(*number), Database::Mode::kRead, kBusyMilliseconds));
-  const auto begun = database.run("begin; select count(*) from sqlite_schema");
+  auto database = open_for_reading(files, *number);
+  const auto begun = database ? database->run("begin; select count(*) from sqlite_schema")
+                              : Result<void>(fail(std::move(database).error()));
   if (!begun && begun.error().code != Code::kCorrupt) return fail(begun.error());
   if (!begun) {
     report.file_problems.push_back(begun.error().message + " " + begun.error().detail);
     return report;
   }
-  TRY_VOID(Check(database, report).run());
+  TRY_VOID(Check(*database, report).run());
   // The search index checks itself only for who may write; beside a damaged file it would say nothing of worth.
   if (report.sound()) {
-    TRY_VOID(database.run("rollback"));
+    TRY_VOID(database->run("rollback"));
     TRY(auto writable, Database::open(files.database(*number), Database::Mode::kWrite, kBusyMilliseconds));
     auto checked = check_search_index(writable);
     if (checked)
       report.index_problems = std::move(*checked);
-    else if (checked.error().code != Code::kPermissionDenied)
+    else if (checked.error().code != Code::kPermissionDenied && checked.error().code != Code::kNotFound)
       return fail(checked.error());
   }
   return report;

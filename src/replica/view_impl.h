@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "replica/files.h"
 #include "replica/queries.h"
 #include "replica/schema.h"
 #include "replica/sqlite.h"
@@ -17,6 +18,9 @@ struct View::Impl {
   Database db;
   std::map<std::string, Statement, std::less<>> statements;
 };
+
+/// The database, where something of it can be read; as it stands where nothing may be written beside it.
+Result<Database> open_for_reading(const ReplicaFiles& files, int number);
 
 /// A statement in use: taken from those prepared, given back reset. The same one may be in use twice.
 class Query {

@@ -202,7 +202,9 @@ Result<void> Writer::begin_repair(Timestamp now) {
     return fail(Code::kResourceExhausted, "The replica was repaired a moment ago, and is not repaired again so soon.",
                 "It is tried again in " + minutes_left(*times.repair, now) + ".");
   times.repair = now;
-  return times.store(impl_->files.file());
+  TRY_VOID(times.store(impl_->files.file()));
+  impl_->repairing = true;
+  return {};
 }
 
 Result<void> Writer::restart(ConnectionId connection, std::int64_t incarnation) {
@@ -415,7 +417,7 @@ Result<BucketDigests> Writer::bucket_digests(ConnectionId connection, Kind kind)
     TRY(auto reader, RowReader::open(open->db, present_layout()[index_of(kind)], "where id = ?1"));
     reader.statement().id(1, id);
     TRY(const auto present, reader.next());
-    if (present) bucket.remove(present->damage.empty() ? hash_of_row_bytes(present->bytes) : RowHash());
+    if (present) bucket.remove(present->trusted_hash());
     if (staged.is_null(1)) continue;
     RowHash hash;
     std::memcpy(hash.bytes.data(), staged.bytes_at(1).data(), std::min(hash.bytes.size(), staged.bytes_at(1).size()));

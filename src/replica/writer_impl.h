@@ -53,7 +53,7 @@ using Buckets = std::array<BucketDigests, kKindCount>;
 Digest digest_of(const Buckets& buckets);
 Result<Buckets> load_buckets(Database& database, ConnectionId connection);
 Result<void> store_buckets(Database& database, ConnectionId connection, const Buckets& buckets);
-/// From the columns of the kind's rows. A row that makes no bytes counts, with no hash.
+/// From the columns of the kind's rows. A row that is not what it was stored as counts, with no hash.
 Result<BucketDigests> compute_buckets(Database& database, const TableLayout& layout, ConnectionId connection);
 
 /// The version all of these make together, if they make one: the least valid_through, with no connection's version
@@ -69,7 +69,7 @@ struct Writer::Impl {
   std::optional<OpenDatabase> main;      // what readers see
   std::optional<OpenDatabase> building;  // what will take its place
   std::optional<Transaction> page;       // of the page or bucket on its way
-  std::int64_t page_rows = 0;
+  bool repairing = false;                // begin_repair was called, and no apply since
 
   Impl(WriterOptions chosen, WriterLock taken)
       : options(std::move(chosen)), files(options.file), lock(std::move(taken)) {}
