@@ -255,10 +255,14 @@ struct Arguments {
     add(c, "connection", push.connection, "Which repository this is; registered at the first push")
         ->type_name("OWNER/REPO")
         ->required();
-    c->add_option("--manifest", push.manifest, "manifest.json")
-        ->type_name("FILE")
-        ->required()
-        ->check(CLI::ExistingFile);
+    auto* source = c->add_option_group("source");
+    source->add_option("--manifest", push.manifest, "manifest.json")->type_name("FILE")->check(CLI::ExistingFile);
+    source->add_option("--project", push.project, "Folder of the dbt project, to be read without dbt")
+        ->type_name("DIR")
+        ->check(CLI::ExistingDirectory);
+    source->require_option(1);
+    c->add_flag("--without-packages", push.without_packages,
+                "With --project: even if packages are not installed; what they had brought goes");
     c->add_option("--catalog", push.catalog, "catalog.json")->type_name("FILE")->check(CLI::ExistingFile);
     c->add_option("--subdir", push.subdir, "Where the project lies in its repository")->type_name("DIR");
     c->add_option("--type", push.type, "github, gitlab, git or local (default: whichever has that name)");

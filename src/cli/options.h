@@ -76,9 +76,11 @@ struct PushOptions {
   std::string subdir;
   std::string commit;
   std::string branch;
-  std::filesystem::path manifest;
+  std::filesystem::path manifest;  // this, or
+  std::filesystem::path project;   // the folder of a project that is read without dbt
   std::filesystem::path catalog;
   std::filesystem::path ca_file;
+  bool without_packages = false;
   bool force = false;
   bool json = false;
 };

@@ -1,6 +1,9 @@
 // `tideline push`: a dbt project's artifacts to a server, in one request.
 
+#include <cerrno>
+#include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 
 #include <unistd.h>
@@ -11,6 +14,7 @@
 #include "cli/options.h"
 #include "cli/paths.h"
 #include "cli/terminal.h"
+#include "extract/project_source.h"
 #include "http/client.h"
 #include "http/query.h"
 
@@ -69,6 +73,62 @@ void print_summary(const Json& answer) {
       if (text.if_string()) std::fprintf(stderr, "warning: %s\n", text.if_string()->c_str());
 }
 
+/// A file of this user alone that goes with its owner.
+class TemporaryFile {
+ public:
+  TemporaryFile() = default;
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  ~TemporaryFile() {
+    if (!path_.empty()) ::unlink(path_.c_str());
+  }
+
+  Result<void> write(std::string_view text) {
+    std::error_code error;
+    std::string name = (std::filesystem::temp_directory_path(error) / "tideline-project-XXXXXX").string();
+    const int file = error ? -1 : ::mkstemp(name.data());
+    if (file < 0)
+      return fail(Code::kResourceExhausted, "no temporary file can be made",
+                  "set TMPDIR to a folder that can be written");
+    path_ = name;
+    bool written = true;
+    while (written && !text.empty()) {
+      const ssize_t bytes = ::write(file, text.data(), text.size());
+      written = bytes > 0 || (bytes < 0 && errno == EINTR);
+      if (bytes > 0) text.remove_prefix(static_cast<std::size_t>(bytes));
+    }
+    if (::close(file) != 0 || !written)
+      return fail(Code::kResourceExhausted, "the temporary file cannot be written",
+                  "make room in " + path_.parent_path().string());
+    return {};
+  }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// Reads the project and writes what there is to push into `file`.
+Result<void> read_project(const PushOptions& options, TemporaryFile& file) {
+  TRY(const auto files, extract::load_project(options.project));
+  if (!files.missing_packages.empty() && !options.without_packages) {
+    std::string names;
+    for (const auto& name : files.missing_packages) names += (names.empty() ? "" : ", ") + name;
+    return fail(Code::kInvalidInput, "packages of this project are not installed: " + names,
+                "run dbt deps; or push --without-packages, which removes what they had brought");
+  }
+  TRY(const auto document, extract::describe_project(files));
+  constexpr std::size_t kShown = 100;
+  for (std::size_t i = 0; i < document.problems.size() && i < kShown; ++i)
+    std::fprintf(stderr, "warning: %s\n", document.problems[i].c_str());
+  if (document.problems.size() > kShown)
+    std::fprintf(stderr, "warning: and %zu more\n", document.problems.size() - kShown);
+  if (document.objects == 0)
+    return fail(Code::kInvalidInput, "there is nothing in the project " + document.project_name,
+                "its folders are named in dbt_project.yml");
+  return file.write(document.manifest);
+}
+
 Result<std::string> send(const PushOptions& options) {
   if (!OrganizationId::parse(options.organization))
     return fail(Code::kInvalidInput, "--org " + options.organization + " is no id",
@@ -82,7 +142,9 @@ Result<std::string> send(const PushOptions& options) {
   TRY(request.token, token_for(options.server));
   request.method = "PUT";
   request.url = url_of(options);
-  request.form.emplace_back("manifest", options.manifest);
+  TemporaryFile described;
+  if (!options.project.empty()) TRY_VOID(read_project(options, described));
+  request.form.emplace_back("manifest", options.project.empty() ? options.manifest : described.path());
   if (!options.catalog.empty()) request.form.emplace_back("catalog", options.catalog);
 
   ProgressBar bar("pushing");

@@ -340,6 +340,8 @@ Result<void> Artifacts::Impl::index_manifest() {
   info.schema_version = metadata.second;
   info.dbt_version = text_at(about, "dbt_version");
   info.adapter_type = text_at(about, "adapter_type");
+  if (const Json* tideline = about.find("tideline")) info.from_project = tideline->string_at("producer") == "project";
+  project.from_sources = info.from_project;
   info.generated_at = time_at(about, "generated_at");
   info.invocation_id = text_at(about, "invocation_id");
   if (Uuid::parse(info.invocation_id)) project.invocation_id = info.invocation_id;
@@ -568,7 +570,8 @@ std::vector<FileRecord> Artifacts::files(const ConnectionId& connection) const {
     record.file_type = file_type(file.path);
     if (!impl_->info.adapter_type.empty()) record.dialect = impl_->info.adapter_type;
     if (!file.hash.empty()) record.file_hash = file.hash;
-    record.parser_used = "dbt-manifest";
+    record.parser_used = impl_->info.from_project ? "dbt-project" : "dbt-manifest";
+    if (impl_->info.from_project) record.parse_confidence = kProjectConfidence;
   }
   return records;
 }

@@ -48,6 +48,8 @@ struct ManifestInfo {
   std::string project_name;
   std::optional<Timestamp> generated_at;
   std::string invocation_id;
+  /// Written by describe_project (project_source.h), not by dbt: what only dbt knows is not in it.
+  bool from_project = false;
   bool has_compiled_sql = false;  // at least one object carries compiled SQL (`dbt parse` and `dbt test` leave it out)
 };
 

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "model/records.h"
+
 namespace tideline::extract {
 
 /// Warnings kept of one object: a hostile one could give millions.
@@ -55,6 +57,9 @@ struct DependencyFacts {
   std::string type;
 };
 
+/// Of what a project's sources say without dbt: names and texts are exact, what macros decide is not known.
+inline constexpr Confidence kProjectConfidence{800};
+
 struct ObjectFacts {
   std::string unique_id;
   std::string object_type;
@@ -75,6 +80,7 @@ struct ObjectFacts {
   std::vector<DependencyFacts> dependencies;  // sorted by upstream_unique_id; each edge once
   std::vector<std::string> warnings;          // at most kMaxObjectWarnings, each names the object
   bool is_relation = false;   // a table or view of its own: a catalog can cover it (an ephemeral model it cannot)
+  bool from_project = false;  // read from the project's sources, without dbt: what only dbt knows is absent
   bool has_compiled = false;  // of a type that dbt compiles, whether or not this manifest carries the result
 };
 

@@ -82,6 +82,7 @@ constexpr std::array kKnown{
     Known{"sql", How::kText, Field::kExpression, false},
     Known{"tags", How::kSpecial, Field::kCount, false},
     Known{"test_metadata", How::kTrimmed, Field::kTestMetadata, false},
+    Known{"tideline", How::kTrimmed, Field::kOpenEnds, false},
     Known{"type", How::kText, Field::kType, false},
     Known{"type_params", How::kTrimmed, Field::kTypeParams, false},
     Known{"url", How::kText, Field::kUrl, false},

@@ -65,6 +65,7 @@ enum class Field : std::uint8_t {
   kArguments,    // JSON
   kConstraints,  // JSON
   kPrimaryKey,   // JSON
+  kOpenEnds,     // JSON; tideline: what a project read without dbt leaves open
   kCount,
 };
 

@@ -207,6 +207,7 @@ ObjectFacts facts_of(Node&& node, std::string_view unique_id, std::string_view o
   ObjectFacts facts;
   facts.unique_id = unique_id;
   facts.object_type = object_type;
+  facts.from_project = project.from_sources;
   facts.full_name = relation_name(node, object_type);
   if (facts.full_name.empty()) facts.full_name = unique_id;
   facts.relative_path = relative_path(node, project.name);
@@ -233,6 +234,7 @@ ObjectFacts facts_of(Node&& node, std::string_view unique_id, std::string_view o
   members.text("relation_name", node[Field::kRelationName]);
   members.json("constraints", node[Field::kConstraints]);
   members.text("patch_path", patch_path(node, project.name));
+  members.json("project_source", node[Field::kOpenEnds]);
   add_own_members(node, object_type, members);
 
   auto owner = group_owner(node, project);

@@ -19,6 +19,7 @@ struct Owner {
 
 struct Project {
   std::string name;
+  bool from_sources = false;  // read without dbt
   std::string invocation_id;  // empty unless it is a UUID: only then its occurrences are replaced
   std::map<std::pair<std::string, std::string>, Owner, std::less<>> groups;  // (package, group) → owner
 };

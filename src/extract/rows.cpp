@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "extract/project.h"
 
 namespace tideline::extract {
 namespace {
@@ -155,10 +156,38 @@ std::vector<ColumnRecord> to_columns(const ObjectFacts& facts, const CatalogFact
   return rows;
 }
 
+/// Database and schema as they are held, where the sources do not name them; and the full name made of them.
+void keep_place(const ObjectFacts& facts, const Retained& retained, ObjectRecord& object) {
+  std::string last = facts.full_name;
+  for (const auto* part : {&facts.database_name, &facts.schema_name})
+    if (*part && last.starts_with(**part + ".")) last.erase(0, (*part)->size() + 1);
+  if (!object.database_name) object.database_name = retained.database_name;
+  if (!object.schema_name) object.schema_name = retained.schema_name;
+  if (!is_relation_type(facts.object_type)) return;
+  object.full_name.clear();
+  for (const auto* part : {&object.database_name, &object.schema_name})
+    if (*part) object.full_name += **part + ".";
+  object.full_name += last;
+}
+
+/// An edge that is held stays as it is: its source is named in full there. Those that only dbt found stay with `all`.
+void keep_dependencies(const Retained& retained, bool all, std::vector<DependencyRecord>& rows) {
+  std::unordered_map<Uuid, std::size_t> places;
+  for (std::size_t i = 0; i < rows.size(); ++i) places.emplace(rows[i].id, i);
+  for (const DependencyRecord& held : retained.dependencies) {
+    const auto found = places.find(held.id);
+    if (found != places.end())
+      rows[found->second] = held;
+    else if (all)
+      rows.push_back(held);
+  }
+}
+
 }  // namespace
 
 bool needs_retained(const ObjectFacts& facts) {
-  return (facts.has_compiled && !facts.compiled_definition) || (facts.is_relation && !facts.catalog);
+  return facts.from_project || (facts.has_compiled && !facts.compiled_definition) ||
+         (facts.is_relation && !facts.catalog);
 }
 
 std::optional<CatalogFacts> catalog_of(const ObjectFacts& facts, const Retained* retained) {
@@ -189,9 +218,23 @@ ObjectRows to_rows(const ObjectFacts& facts, const Retained* retained, const Con
   if (facts.definition) object.content_hash = hex(sha256(*facts.definition));
   object.extracted_from = "manifest";
   object.extraction_tier = "GOLD";
+  const bool known_to_dbt = facts.from_project && retained != nullptr && retained->extraction_tier == "GOLD" &&
+                            retained->content_hash == object.content_hash;
+  if (facts.from_project) {
+    if (retained != nullptr) keep_place(facts, *retained, object);
+    if (!known_to_dbt) {
+      object.extracted_from = "project";
+      object.extraction_tier = "SILVER";
+      object.confidence = kProjectConfidence;
+    }
+  }
 
   Metadata metadata;
-  for (const auto& [key, json] : facts.metadata) metadata.add(key, json);
+  for (const auto& [key, json] : facts.metadata)
+    if (!known_to_dbt || key != "project_source") metadata.add(key, json);  // dbt has left nothing open
+  if (facts.from_project && retained != nullptr && retained->object_metadata)
+    if (const auto earlier = Json::parse(retained->object_metadata->text, "metadata"))
+      metadata.text("relation_name", earlier->string_at("relation_name"));
 
   object.compiled_definition = facts.compiled_definition;
   if (facts.has_compiled && !facts.compiled_definition && retained != nullptr && retained->compiled_definition) {
@@ -207,6 +250,11 @@ ObjectRows to_rows(const ObjectFacts& facts, const Retained* retained, const Con
   const auto merged = catalog_of(facts, retained);
   const CatalogFacts* catalog = merged ? &*merged : nullptr;
   rows.columns = to_columns(facts, catalog, connection, object.id);
+  if (known_to_dbt)
+    for (const ColumnRecord& column : retained->columns)
+      if (column.is_primary_key)
+        for (ColumnRecord& row : rows.columns)
+          if (row.id == column.id) row.is_primary_key = true;
 
   if (catalog != nullptr) {
     Metadata of_catalog;
@@ -233,6 +281,7 @@ ObjectRows to_rows(const ObjectFacts& facts, const Retained* retained, const Con
     row.source_connection_id = connection.value;
     row.source_full_name = fact.upstream_full_name;
   }
+  if (facts.from_project && retained != nullptr) keep_dependencies(*retained, known_to_dbt, rows.dependencies);
   return rows;
 }
 

@@ -4,6 +4,9 @@
 // Facts have a source (manifest, catalog, compiled SQL). A source that covers the object in this push replaces all its
 // earlier facts; one that does not keeps them. So for all manifests m1, m2 and a catalog c:
 //   rows(m2, retained from rows(m1, c)) and rows(m2, c) hold the same catalog facts; likewise for compiled SQL.
+// A project's sources, read without dbt, bring less than a manifest and take nothing away: what they cannot know
+// (database and schema of the target, compiled SQL, the catalog's facts) stays as it is held; and while the definition
+// is the one that a manifest described, so do the tier, the keys dbt inferred and the dependencies that dbt found.
 // All functions are pure and thread-safe.
 
 #include <optional>
@@ -22,6 +25,11 @@ struct Retained {
   std::optional<std::string> content_hash;
   std::optional<JsonText> object_metadata;
   std::vector<ColumnRecord> columns;
+  // The rest is looked at by what a project's sources bring alone.
+  std::optional<std::string> schema_name = std::nullopt;
+  std::optional<std::string> database_name = std::nullopt;
+  std::string extraction_tier = {};
+  std::vector<DependencyRecord> dependencies = {};  // into the object, from objects that are still there
 };
 
 struct ObjectRows {

@@ -1,11 +1,16 @@
 #include "server/push.h"
 
 #include <memory>
+#include <unordered_set>
+#include <utility>
+#include <variant>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "extract/artifacts.h"
 #include "extract/rows.h"
 #include "store/blocking.h"
+#include "store/connections.h"
 
 namespace tideline::server {
 namespace {
@@ -13,9 +18,17 @@ namespace {
 /// The rows of a dbt project's artifacts.
 class ArtifactRows : public store::RowSource {
  public:
-  explicit ArtifactRows(const extract::Artifacts& artifacts) : artifacts_(artifacts) {}
+  /// `dialect`: of the connection, where the artifacts do not say it.
+  ArtifactRows(const extract::Artifacts& artifacts, std::optional<std::string> dialect)
+      : artifacts_(artifacts), dialect_(std::move(dialect)) {}
 
-  std::vector<FileRecord> files(const ConnectionId& connection) const override { return artifacts_.files(connection); }
+  std::vector<FileRecord> files(const ConnectionId& connection) const override {
+    auto files = artifacts_.files(connection);
+    for (FileRecord& file : files)
+      if (!file.dialect) file.dialect = dialect_;
+    return files;
+  }
+  bool wants_dependencies() const override { return artifacts_.manifest().from_project; }
   std::size_t size() const override { return artifacts_.size(); }
   Uuid object_id(std::size_t index, const ConnectionId& connection) const override {
     return tideline::object_id(connection, artifacts_.unique_id(index));
@@ -33,6 +46,11 @@ class ArtifactRows : public store::RowSource {
       retained.content_hash = held->content_hash;
       retained.object_metadata = held->object_metadata;
       retained.columns = held->columns;
+      retained.schema_name = held->schema_name;
+      retained.database_name = held->database_name;
+      retained.extraction_tier = held->extraction_tier;
+      for (const auto& edge : held->dependencies)
+        if (is_there(edge.source_object_id, connection)) retained.dependencies.push_back(edge);
     }
     auto rows = extract::to_rows(facts, is_held ? &retained : nullptr, connection);
     return std::optional(store::ObjectRowSet{.object = std::move(rows.object),
@@ -52,6 +70,12 @@ class ArtifactRows : public store::RowSource {
   }
 
  private:
+  bool is_there(const Uuid& object, const ConnectionId& connection) const {
+    if (ids_.empty())
+      for (std::size_t i = 0; i < artifacts_.size(); ++i) ids_.insert(object_id(i, connection));
+    return ids_.contains(object);
+  }
+
   /// Objects are read again to be written: each speaks once.
   void note_warnings(std::size_t index, const extract::ObjectFacts& facts) const {
     if (facts.warnings.empty()) return;
@@ -64,7 +88,30 @@ class ArtifactRows : public store::RowSource {
   const extract::Artifacts& artifacts_;
   mutable extract::Warnings of_objects_;  // read() is called by one thread at a time
   mutable std::vector<bool> noted_;
+  std::optional<std::string> dialect_;
+  mutable std::unordered_set<Uuid> ids_;
 };
+
+/// The adapter that an earlier manifest of the connection named.
+store::awaitable<std::optional<std::string>> earlier_dialect(store::Database& database, const ArtifactPush& push,
+                                                             Deadline deadline) {
+  const auto connections = co_await store::list_connections(database, push.tenant, deadline);
+  if (!connections) co_return std::nullopt;
+  for (const auto& connection : *connections) {
+    const auto& record = connection.record;
+    const auto* id = std::get_if<ConnectionId>(&push.target);
+    const auto* key = std::get_if<store::ConnectionKey>(&push.target);
+    if (id != nullptr ? record.id != id->value
+                      : !equal_ignoring_case(record.full_name, key->full_name) || record.type != key->type ||
+                            record.subdir != key->subdir)
+      continue;
+    const auto sources = Json::parse(connection.sources, "sources");
+    const Json* manifest = sources ? sources->find("manifest") : nullptr;
+    auto adapter = manifest != nullptr ? manifest->string_at("adapter_type") : std::nullopt;
+    co_return adapter && !adapter->empty() ? adapter : std::nullopt;
+  }
+  co_return std::nullopt;
+}
 
 /// What brought each source that is present.
 std::string sources_json(const extract::Artifacts& artifacts) {
@@ -76,10 +123,18 @@ std::string sources_json(const extract::Artifacts& artifacts) {
   };
   const auto& manifest = artifacts.manifest();
   json.begin_object();
-  json.key("manifest").begin_object();
-  put_time(manifest.generated_at);
-  json.key("schema_version").number(manifest.schema_version).key("dbt_version").string(manifest.dbt_version);
-  json.key("adapter_type").string(manifest.adapter_type).key("project_name").string(manifest.project_name).end_object();
+  if (manifest.from_project) {  // what a manifest brought before keeps its entry
+    json.key("project").begin_object().key("project_name").string(manifest.project_name).end_object();
+  } else {
+    json.key("manifest").begin_object();
+    put_time(manifest.generated_at);
+    json.key("schema_version").number(manifest.schema_version).key("dbt_version").string(manifest.dbt_version);
+    json.key("adapter_type")
+        .string(manifest.adapter_type)
+        .key("project_name")
+        .string(manifest.project_name)
+        .end_object();
+  }
   if (manifest.has_compiled_sql) {
     json.key("compiled").begin_object();
     put_time(manifest.generated_at);
@@ -111,7 +166,9 @@ store::awaitable<Result<ArtifactPushOutcome>> push_artifacts(store::Database& da
     co_return fail(opened.error());
   }
 
-  const ArtifactRows rows(*artifacts);
+  std::optional<std::string> dialect;
+  if (artifacts->manifest().from_project) dialect = co_await earlier_dialect(database, push, deadline);
+  const ArtifactRows rows(*artifacts, std::move(dialect));
   store::PushRequest request{.tenant = push.tenant,
                              .target = push.target,
                              .url = push.url,

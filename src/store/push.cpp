@@ -39,12 +39,17 @@ constexpr pg::Statement kLineageHashes{
     "columns_lineage_hashes",
     "select id, row_hash from metadata.columns_lineage where organization_id = $1 and connection_id = $2"};
 constexpr pg::Statement kHeldObjectFacts{"held_objects",
-                                         "select id, compiled_definition, content_hash, metadata from metadata.objects"
+                                         "select id, compiled_definition, content_hash, metadata, schema_name,"
+                                         " database_name, extraction_tier from metadata.objects"
                                          " where organization_id = $1 and id = any ($2)"};
 constexpr pg::Statement kHeldColumnFacts{
     "held_columns",
     "select " TIDELINE_COLUMN_FIELDS
     " from metadata.columns where organization_id = $1 and object_id = any ($2) order by object_id, position, id"};
+constexpr pg::Statement kHeldDependencyFacts{
+    "held_dependencies", "select " TIDELINE_DEPENDENCY_FIELDS
+                         " from metadata.dependencies where organization_id = $1 and target_object_id = any ($2)"
+                         " order by target_object_id, id"};
 constexpr pg::Statement kHasReturnable{
     "has_returnable",
     "select exists (select from metadata.tombstones where organization_id = $1 and connection_id = $2 and kind <> 1),"
@@ -302,7 +307,9 @@ awaitable<Result<Basis>> Push::load_basis(TenantTransaction& transaction) {
 awaitable<Result<HeldById>> Push::fetch_held(TenantTransaction& transaction, const ConnectionId& connection,
                                              const std::vector<std::size_t>& indexes) {
   pg::Pipeline pipeline;
-  for (const auto statement : {kHeldObjectFacts, kHeldColumnFacts}) {
+  std::vector<pg::Statement> statements{kHeldObjectFacts, kHeldColumnFacts};
+  if (source_.wants_dependencies()) statements.push_back(kHeldDependencyFacts);
+  for (const auto statement : statements) {
     pg::UuidArray ids;
     for (const std::size_t index : indexes) ids.add(source_.object_id(index, connection));
     pg::Params params;
@@ -317,11 +324,19 @@ awaitable<Result<HeldById>> Push::fetch_held(TenantTransaction& transaction, con
     if (const auto compiled = objects.text_or_null(row, 1)) facts.compiled_definition = *compiled;
     if (const auto hash = objects.text_or_null(row, 2)) facts.content_hash = *hash;
     facts.object_metadata = JsonText{std::string(objects.text(row, 3))};
+    if (const auto schema = objects.text_or_null(row, 4)) facts.schema_name = *schema;
+    if (const auto database = objects.text_or_null(row, 5)) facts.database_name = *database;
+    facts.extraction_tier = objects.text(row, 6);
   }
   for (int row = 0; row < results[1].rows(); ++row) {
     auto column = record_of<ColumnRecord>(results[1], row);
     const auto found = held.find(column.object_id);
     if (found != held.end()) found->second.columns.push_back(std::move(column));
+  }
+  for (int row = 0; results.size() > 2 && row < results[2].rows(); ++row) {
+    auto dependency = record_of<DependencyRecord>(results[2], row);
+    const auto found = held.find(dependency.target_object_id);
+    if (found != held.end()) found->second.dependencies.push_back(std::move(dependency));
   }
   co_return std::move(held);
 }

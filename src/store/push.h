@@ -24,6 +24,10 @@ struct HeldFacts {
   std::optional<std::string> content_hash;
   std::optional<JsonText> object_metadata;  // nullopt: the object is not there
   std::vector<ColumnRecord> columns;        // by position
+  std::optional<std::string> schema_name;
+  std::optional<std::string> database_name;
+  std::string extraction_tier;
+  std::vector<DependencyRecord> dependencies;  // into the object, where the source says that it looks at them
 };
 
 /// All rows of one object. Their ids differ.
@@ -46,6 +50,8 @@ class RowSource {
   /// The number of objects; their ids differ.
   virtual std::size_t size() const = 0;
   virtual Uuid object_id(std::size_t index, const ConnectionId& connection) const = 0;
+  /// Whether `read` looks at HeldFacts::dependencies.
+  virtual bool wants_dependencies() const { return false; }
   /// `held` null: not looked up, and nullopt is returned if it matters; the call is then repeated with it.
   virtual Result<std::optional<ObjectRowSet>> read(std::size_t index, const ConnectionId& connection,
                                                    const HeldFacts* held) const = 0;

@@ -248,6 +248,55 @@ ObjectFacts random_facts(bool with_catalog) {
   return facts;
 }
 
+TEST(Retained, AProjectsSourcesTakeNothingFromAManifest) {
+  ObjectFacts facts;
+  facts.unique_id = "model.p.a";
+  facts.object_type = "model";
+  facts.name = facts.full_name = "a";
+  facts.definition = "select 1";
+  facts.from_project = facts.is_relation = facts.has_compiled = true;
+  facts.metadata = {{"project_source", R"({"opaque":[]})"}};
+  facts.columns = {{.name = "id"}};
+  facts.dependencies = {{"model.p.b", "b", "ref"}};
+  const auto alone = to_rows(facts, nullptr, kConnection);
+  EXPECT_EQ(alone.object.extraction_tier, "SILVER");
+  EXPECT_EQ(alone.object.full_name, "a");
+  EXPECT_EQ(alone.object.confidence, kProjectConfidence);
+
+  ObjectFacts of_manifest = facts;
+  of_manifest.from_project = false;
+  of_manifest.metadata = {{"relation_name", R"("d.s.a")"}};
+  of_manifest.database_name = "d";
+  of_manifest.schema_name = "s";
+  of_manifest.full_name = "d.s.a";
+  of_manifest.compiled_definition = "select 1 as compiled";
+  of_manifest.columns[0].is_primary_key = true;
+  of_manifest.dependencies = {{"model.p.b", "d.s.b", "ref"}, {"model.p.c", "d.s.c", "ref"}};
+  const auto dbt = to_rows(of_manifest, nullptr, kConnection);
+  Retained held{.compiled_definition = dbt.object.compiled_definition,
+                .content_hash = dbt.object.content_hash,
+                .object_metadata = dbt.object.metadata,
+                .columns = dbt.columns,
+                .schema_name = dbt.object.schema_name,
+                .database_name = dbt.object.database_name,
+                .extraction_tier = dbt.object.extraction_tier,
+                .dependencies = dbt.dependencies};
+  // The same definition: all is as it was.
+  EXPECT_EQ(print(to_rows(facts, &held, kConnection)), print(dbt));
+
+  // Another: what it says is new, what it cannot know stays; the edge that dbt alone had found goes.
+  facts.definition = "select 2";
+  const auto changed = to_rows(facts, &held, kConnection);
+  EXPECT_EQ(changed.object.extraction_tier, "SILVER");
+  EXPECT_EQ(changed.object.full_name, "d.s.a");
+  EXPECT_EQ(changed.object.compiled_definition, dbt.object.compiled_definition);
+  EXPECT_NE(changed.object.metadata.text.find(R"("relation_name":"d.s.a")"), std::string::npos);
+  EXPECT_NE(changed.object.metadata.text.find("project_source"), std::string::npos);
+  EXPECT_FALSE(changed.columns[0].is_primary_key);
+  ASSERT_EQ(changed.dependencies.size(), 1U);
+  EXPECT_EQ(changed.dependencies[0].source_full_name, "d.s.b");
+}
+
 RC_GTEST_PROP(Retained, CatalogFactsSurviveAPushWithoutACatalog, ()) {
   const auto with = random_facts(true);
   auto later = random_facts(false);

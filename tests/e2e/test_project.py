@@ -1,0 +1,141 @@
+"""Pushing a project's sources, without dbt: the example as its manifest has it, and neither takes from the other."""
+import json
+import pathlib
+import re
+import shutil
+import tempfile
+
+import pytest
+
+import harness
+
+SHOP = harness.ROOT / "examples/shop"
+
+
+@pytest.fixture()
+def project():
+    with tempfile.TemporaryDirectory() as folder:
+        yield pathlib.Path(shutil.copytree(SHOP, pathlib.Path(folder) / "shop"))
+
+
+def push(admin, name, *arguments, check=True):
+    done = harness.run("push", "--server", f"http://127.0.0.1:{admin.server.port}", "--org", admin.organization, "--connection", name, "--json",
+                       *arguments, check=False, TIDELINE_TOKEN=admin.token)
+    assert (done.returncode == 0) == check, done
+    return json.loads(done.stdout) if check else done
+
+
+def rows(admin, answer):
+    copy = admin.full(connection_ids=answer["connection_id"])
+    objects = {row["metadata"]["unique_id"]: row for row in copy.rows["objects"].values()}
+    names = {row["id"]: id for id, row in objects.items()}
+    edges = {(names.get(row["source_object_id"]), names[row["target_object_id"]], row["dependency_type"])
+             for row in copy.rows["dependencies"].values()}
+    columns = {}
+    for row in copy.rows["columns"].values():
+        columns.setdefault(names[row["object_id"]], {})[row["name"]] = row
+    files = {row["relative_path"]: row for row in copy.rows["files"].values()}
+    return objects, edges, columns, files
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_the_sources_give_what_the_manifest_gives(admin, project):
+    sources = rows(admin, push(admin, "p/sources", "--project", project))
+    manifest = rows(admin, push(admin, "p/manifest", "--manifest", SHOP / "target/manifest.json"))
+    assert sources[0].keys() == manifest[0].keys()
+    assert sources[1] == manifest[1]
+    assert sources[3].keys() == manifest[3].keys()
+    described = lambda columns: {(o, c): (row["description"], row["position"], row["is_foreign_key"])
+                                 for o, of in columns.items() for c, row in of.items()}
+    assert described(sources[2]) == described(manifest[2])
+    for unique_id, ours in sources[0].items():
+        theirs = manifest[0][unique_id]
+        for key in ("name", "object_type", "definition", "content_hash", "description"):
+            assert ours[key] == theirs[key], (unique_id, key)
+        assert (ours["extraction_tier"], ours["extracted_from"], ours["confidence"]) == ("SILVER", "project", 0.8)
+        # What differs, and all of it: the place that only the target gives, what was compiled, what was left open.
+        assert ours["compiled_definition"] is None
+        if ours["object_type"] not in ("source", "snapshot"):
+            assert ours["schema_name"] is None and ours["database_name"] is None, unique_id
+        differing = {key for key in ours["metadata"].keys() | theirs["metadata"].keys()
+                     if ours["metadata"].get(key) != theirs["metadata"].get(key)}
+        assert differing <= {"relation_name", "project_source"}, (unique_id, differing)
+    left_open = {unique_id: row["metadata"]["project_source"]["opaque"] for unique_id, row in sources[0].items()
+                 if "project_source" in row["metadata"]}
+    assert {"reason": "macro", "name": "cents_to_amount", "line": 5} in left_open["model.shop.stg_payments"], left_open
+
+
+def test_a_manifest_over_it_has_the_last_word_and_no_trace_is_left(admin, project):
+    first = push(admin, "p/over", "--project", project)
+    second = push(admin, "p/over", "--manifest", SHOP / "target/manifest.json", "--catalog", SHOP / "target/catalog.json")
+    assert second["connection_id"] == first["connection_id"]
+    assert not second["changed"]["objects"].get("removed") and not second["changed"]["objects"].get("added")
+    alone = push(admin, "p/alone", "--manifest", SHOP / "target/manifest.json", "--catalog", SHOP / "target/catalog.json")
+    over, fresh = rows(admin, second), rows(admin, alone)
+    ignored = {"id", "connection_id", "repository_id", "file_id", "created_at", "updated_at", "row_version", "parsed_at"}
+    bare = lambda objects: {unique_id: {k: v for k, v in row.items() if k not in ignored} for unique_id, row in objects.items()}
+    assert bare(over[0]) == bare(fresh[0]) and over[1] == fresh[1]
+
+
+def test_the_sources_take_nothing_from_the_manifest(admin, project):
+    whole = push(admin, "p/kept", "--manifest", SHOP / "target/manifest.json", "--catalog", SHOP / "target/catalog.json")
+    before = rows(admin, whole)
+    again = push(admin, "p/kept", "--project", project)
+    assert again["changed"].keys() <= {"files"}, again  # who read them last
+    after = rows(admin, again)
+    assert after[:3] == before[:3]
+    assert {row["dialect"] for row in after[3].values()} == {"postgres"}
+    assert push(admin, "p/kept", "--project", project)["version"] == again["version"]
+
+    # One model is written anew, one column described: these change, and nothing else does.
+    edit(project / "models/marts/orders.sql", "o.status,", "o.status, o.channel,")
+    edit(project / "models/marts/_marts.yml", "Units and money by product and month.", "Units by product and month.")
+    changed = push(admin, "p/kept", "--project", project)
+    assert changed["changed"]["objects"] == {"added": 0, "updated": 2, "removed": 0}, changed
+    objects = rows(admin, changed)[0]
+    orders, held = objects["model.shop.orders"], before[0]["model.shop.orders"]
+    assert "o.channel" in orders["definition"] and orders["extraction_tier"] == "SILVER"
+    assert orders["compiled_definition"] == held["compiled_definition"]
+    assert orders["metadata"]["compiled_from_hash"] == held["content_hash"]
+    assert orders["full_name"] == "shop.analytics_marts.orders"
+    assert objects["model.shop.product_sales"]["extraction_tier"] == "GOLD"
+    assert objects["model.shop.product_sales"]["description"] == "Units by product and month."
+    # The manifest's clock is its own: this one is not older than what the sources said.
+    push(admin, "p/kept", "--manifest", SHOP / "target/manifest.json")
+
+
+def test_a_bad_file_loses_only_itself(admin, project):
+    (project / "models/marts/broken.yml").write_text("models:\n  - name: [\n")
+    (project / "models/marts/broken.sql").write_text("select {{ ref('orders' }}")
+    done = harness.run("push", "--server", f"http://127.0.0.1:{admin.server.port}", "--org", admin.organization, "--connection", "p/bad",
+                       "--project", project, TIDELINE_TOKEN=admin.token)
+    assert re.search(r"warning: models/marts/broken\.yml:\d+:\d+: ", done.stderr), done
+    assert "warning: models/marts/broken.sql:1:23: expected `,` or `)`, found the end of the tag" in done.stderr, done
+    assert "objects: 60 added" in done.stdout, done
+
+
+def test_packages_that_are_not_installed_are_asked_about(admin, project):
+    (project / "packages.yml").write_text("packages:\n  - package: dbt-labs/dbt_utils\n    version: 1.1.1\n")
+    refused = push(admin, "p/packages", "--project", project, check=False)
+    assert "not installed: dbt-labs/dbt_utils" in refused.stderr and "dbt deps" in refused.stderr, refused
+    push(admin, "p/packages", "--project", project, "--without-packages")
+    package = project / "dbt_packages/dbt_utils"
+    (package / "models").mkdir(parents=True)
+    (package / "dbt_project.yml").write_text("name: dbt_utils\n")
+    (package / "models/numbers.sql").write_text("select 1 as n")
+    objects = rows(admin, push(admin, "p/packages", "--project", project))[0]
+    assert "model.dbt_utils.numbers" in objects
+
+
+def test_what_is_no_project_is_said(admin, project):
+    assert "there is no dbt_project.yml in" in push(admin, "p/none", "--project", project / "models", check=False).stderr
+    both = harness.run("push", "--server", f"http://127.0.0.1:{admin.server.port}", "--org", admin.organization, "--connection", "p/none",
+                       "--project", project, "--manifest", SHOP / "target/manifest.json", check=False)
+    assert both.returncode == 2
+    (project / "dbt_project.yml").write_text("name: [\n")
+    assert re.search(r"dbt_project\.yml:\d+:\d+: ", push(admin, "p/none", "--project", project, check=False).stderr)
