@@ -84,7 +84,10 @@ class Lexer {
       keyword_ = Keyword::kNone;
       auto kind = next();
       push(kind, begin);
-      if (kind != TokenKind::kSpace && kind != TokenKind::kComment) before_ = kind;
+      if (kind != TokenKind::kSpace && kind != TokenKind::kComment) {
+        before_ = kind;
+        before_end_ = at_;
+      }
     }
     op_ = Op::kNone;
     keyword_ = Keyword::kNone;
@@ -163,8 +166,10 @@ class Lexer {
         break;
       case '.':
         // After a name it separates, whatever follows: t.1, schema.2024_orders.
-        if (is(peek(1), kDigit) && before_ != TokenKind::kWord && before_ != TokenKind::kQuotedName &&
-            before_ != TokenKind::kNumber && before_ != TokenKind::kTemplate && !closed_before()) {
+        if (is(peek(1), kDigit) &&
+            (before_end_ != at_ ||
+             (before_ != TokenKind::kWord && before_ != TokenKind::kQuotedName && before_ != TokenKind::kNumber &&
+              before_ != TokenKind::kTemplate && !closed_before()))) {
           return number();
         }
         break;
@@ -416,6 +421,7 @@ class Lexer {
   const Dialect& dialect_;
   std::size_t at_ = 0;
   TokenKind before_ = TokenKind::kEnd;  // the last that is neither space nor comment
+  std::size_t before_end_ = 0;
   Op op_ = Op::kNone;
   Op last_op_ = Op::kNone;
   Keyword keyword_ = Keyword::kNone;

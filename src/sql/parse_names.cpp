@@ -335,7 +335,8 @@ void Parser::type_parts(std::uint32_t& open_angles) {
   }
   if (equal_ignoring_case(first_text, "long")) accept_word("varchar") || accept_word("varbinary");
   if (equal_ignoring_case(first_text, "unsigned") || equal_ignoring_case(first_text, "signed")) accept_word("integer");
-  if (at(Op::kLess)) {
+  bool generic = at(Op::kLess);
+  if (generic) {
     advance();
     ++open_angles;
     auto mine = open_angles;
@@ -397,7 +398,7 @@ void Parser::type_parts(std::uint32_t& open_angles) {
       equal_ignoring_case(first_text, "tinyint")) {
     accept_word("unsigned") || accept_word("signed");
   }
-  for (;;) {
+  while (!generic) {  // after array<…> a bracket holds its elements
     if (at(Op::kLeftBracket) &&
         (op(1) == Op::kRightBracket || (peek(1).kind == TokenKind::kNumber && op(2) == Op::kRightBracket))) {
       advance(op(1) == Op::kRightBracket ? 2 : 3);

@@ -308,6 +308,7 @@ const Expression* Parser::word() {
 
 const Expression* Parser::name_or_call() {
   auto from = begin();
+  if (dialect_.id == DialectId::kRedshift && at_word("approximate") && at_name(1) && op(2) == Op::kLeftParen) advance();
   // Type 'string', for types that are no keyword: float8 '1.5', geography '…'.
   if (peek().kind == TokenKind::kWord && peek(1).kind == TokenKind::kString && keyword() == K::kNone &&
       dialect_.id == DialectId::kPostgres) {
@@ -335,6 +336,11 @@ const Expression* Parser::column_or_star(std::uint32_t from) {
     if (op(1) == Op::kDot && at_name(2)) {
       advance();
       parts.push({.text = {}, .span = {begin(), begin()}});
+      continue;
+    }
+    if (peek(1).kind == TokenKind::kParameter && text(1)[0] == '$') {  // t.$1
+      advance();
+      parts.push(identifier());
       continue;
     }
     if (!at_name(1)) break;
@@ -390,9 +396,9 @@ const Expression* Parser::parenthesized() {
   auto open = position_;
   if (dialect_.lambdas && partners_[open] != 0) {
     ++steps_;
-    if (op_of(tokens_[partners_[open] + 1]) == Op::kArrow && (at_name(1) || op(1) == Op::kRightParen) &&
-        (op(2) == Op::kComma || op(2) == Op::kRightParen || op(1) == Op::kRightParen) &&
-        (!dialect_.json_arrows || argument_depth_ > 0)) {
+    bool names = (at_name(1) && (op(2) == Op::kComma || op(2) == Op::kRightParen)) || op(1) == Op::kRightParen;
+    if (op_of(tokens_[partners_[open] + 1]) == Op::kArrow &&
+        (!dialect_.json_arrows || (names && argument_depth_ > 0))) {
       return lambda(from);
     }
   }
@@ -579,7 +585,7 @@ const Expression* Parser::interval() {
   const Expression* amount = nullptr;
   if (next.kind == TokenKind::kString) {
     amount = string_literal();
-  } else if (next.kind == TokenKind::kNumber) {
+  } else if (next.kind == TokenKind::kNumber && (at_interval_unit(1) || !dialect_.date_part_words)) {
     amount = literal(LiteralKind::kNumber);
   } else {
     amount = expression(kPrecedenceBits);
@@ -817,13 +823,18 @@ const Expression* Parser::lambda(std::uint32_t from) {
     while (accept(Op::kComma)) names.push(name_or_error("a parameter"));
     expect(Op::kColon, "`:` after the parameters");
   } else {
-    List<Identifier> list;
     if (at(Op::kLeftParen)) {
-      list = names_in_parentheses();
+      auto open = position_;
+      advance();
+      while (at_name() && !at_end()) {
+        names.push(identifier());
+        if (at_name()) type_name();  // Snowflake: (x int) -> …
+        if (!accept(Op::kComma)) break;
+      }
+      close(open);
     } else {
       names.push(identifier());
     }
-    for (auto name : list) names.push(name);
     expect(Op::kArrow, "`->`");
   }
   auto parameters = names.done();

@@ -245,7 +245,7 @@ With Parser::with_clause() {
   with.recursive = accept(K::kRecursive);
   Builder<Cte> ctes(*this);
   do {
-    if (at(K::kSelect) || at_statement_start() || at(Op::kLeftParen)) {
+    if (at(K::kSelect) || at_statement_start() || (at(Op::kLeftParen) && dialect_.id != DialectId::kClickhouse)) {
       if (ctes.size() > 0) break;  // a trailing comma
     }
     auto before = position_;
@@ -700,9 +700,11 @@ std::string_view Parser::query_rest() {
                                    next == K::kJson || at_word("xml", 1) || at_word("browse", 1) || next == K::kFetch);
     bool option = at(K::kOption) && op(1) == Op::kLeftParen;
     bool settings = dialect_.id == DialectId::kClickhouse && (at(K::kSettings) || at(K::kFormat));
+    bool using_sample = at(K::kUsing) && next == K::kSample;
     bool with_no = at(K::kWith) && dialect_.id != DialectId::kTsql && (at_word("ur", 1) || at_word("rr", 1));
-    if (!locking && !option && !settings && !with_no) break;
+    if (!locking && !option && !settings && !with_no && !using_sample) break;
     advance();
+    if (locking) accept(K::kUpdate);
     while (!at_end() && !at_closing() && !at(K::kOption) && !at(K::kFor) && !at(K::kFormat) && !at(K::kLimit) &&
            !at(K::kWith) && !(at(K::kOffset)) && set_operator_precedence() == 0 && !at_statement_start()) {
       if (at(Op::kComma) && locking && !at_name(1)) break;
@@ -720,11 +722,9 @@ const Query* Parser::query_tail(const With& with, const QueryTerm* body, std::ui
   node->with = with;
   node->body = body;
   Builder<SortClause> sorts(*this);
-  auto number = [&] {
-    auto start = begin();
-    const auto* value = expression(kPrecedenceComparison);
-    (void)start;
-    return value;
+  auto number = [&]() -> const Expression* {
+    if (peek().kind == TokenKind::kNumber && op(1) == Op::kPercent) return literal(LiteralKind::kNumber);  // LIMIT 10%
+    return expression(kPrecedenceComparison);
   };
   for (;;) {
     if (at(Op::kPipe)) {

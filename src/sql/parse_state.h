@@ -18,31 +18,11 @@
 
 #include "sql/lexer.h"
 #include "sql/parser.h"
+#include "sql/precedence.h"
 
 namespace tideline::sql {
 
 using K = Keyword;
-
-/// Binding powers of operators, from the loosest. Printing knows them, too.
-enum Precedence : std::uint8_t {
-  kPrecedenceNone,
-  kPrecedenceOr,
-  kPrecedenceXor,
-  kPrecedenceAnd,
-  kPrecedenceNot,
-  kPrecedenceIs,
-  kPrecedenceComparison,
-  kPrecedenceRange,  // BETWEEN, IN, LIKE
-  kPrecedenceOther,
-  kPrecedenceBits,
-  kPrecedenceAdditive,
-  kPrecedenceMultiplicative,
-  kPrecedencePower,
-  kPrecedenceAtTimeZone,
-  kPrecedenceCollate,
-  kPrecedenceSign,
-  kPrecedencePostfix,
-};
 
 class Parser {
  public:

@@ -106,12 +106,10 @@ bool Parser::join_operator(Join& join) {
       if (strict == 0) strict_from = position_;
       ++strict;
     } else if (word == K::kInner) {
-    } else if (word == K::kNone &&
-               (at_word("hash") || at_word("loop") || at_word("broadcast") || at_word("shuffle") || at_word("remote") ||
-                at_word("each")) &&
-               keyword(1) == K::kJoin) {
-      if (strict == 0) strict_from = position_;
-      ++strict;
+    } else if (word == K::kNone && keyword(1) == K::kJoin &&
+               (at_word("hash") || at_word("loop") || at_word("broadcast") || at_word("shuffle") ||
+                at_word("remote"))) {
+      // a hint: gone, as those in comments are
     } else {
       break;
     }
@@ -205,7 +203,7 @@ const TableReference* Parser::joins_after(const TableReference* first, std::uint
     }
     unconditioned.push_back(joins.size() - 1);
     while (!unconditioned.empty() && (at(K::kOn) || at(K::kUsing))) {
-      if (at(K::kUsing) && op(1) != Op::kLeftParen) break;
+      if (at(K::kUsing) && op(1) != Op::kLeftParen && dialect_.id != DialectId::kClickhouse) break;
       auto index = unconditioned.back();
       unconditioned.pop_back();
       if (accept(K::kOn)) {
@@ -225,7 +223,15 @@ const TableReference* Parser::joins_after(const TableReference* first, std::uint
         joins[index].on = condition;
       } else {
         advance();
-        joins[index].using_columns = names_in_parentheses();
+        if (at(Op::kLeftParen)) {
+          joins[index].using_columns = names_in_parentheses();
+        } else {  // ClickHouse: USING a, b
+          Builder<Identifier> names(*this);
+          do {
+            names.push(name_or_error("a column"));
+          } while (accept(Op::kComma));
+          joins[index].using_columns = names.done();
+        }
         if (at(K::kAs) && at_plain_name(1)) joins[index].using_alias = table_alias();
       }
       joins[index].span = since(joins[index].span.begin);
@@ -587,8 +593,6 @@ void Parser::function_suffixes(TableFunction& function) {
         } else if (at_name(1)) {
           column_definitions(function.definitions);
         }
-      } else if (said && at(Op::kComma) && dialect_.id == DialectId::kDatabricks && false) {
-        return;
       }
     } else {
       return;
@@ -637,6 +641,7 @@ std::string_view Parser::version() {
       advance();
       if (accept(K::kAs)) accept(K::kOf);
       accept(K::kOf);
+      if ((at(K::kTimestamp) && peek(1).kind != TokenKind::kString) || at_word("scn")) advance();
       if (accept(K::kFrom)) {  // FOR SYSTEM_TIME FROM x TO y
         expression(kPrecedenceRange);
         accept(K::kTo);

@@ -178,6 +178,10 @@ bool Parser::at_clause() {
     case K::kExcept:
     case K::kFor:
       return true;
+    case K::kWith:  // CREATE … AS SELECT … WITH NO DATA
+      return keyword(1) == K::kNo || at_word("data", 1);
+    case K::kOn:
+      return keyword(1) == K::kConflict || at_word("duplicate", 1);
     case K::kOption:
       return op(1) == Op::kLeftParen;
     case K::kSettings:
