@@ -75,7 +75,9 @@ def connections(admin):
     return {}
 
 
-@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: "/".join(path.parent.parts[len(pathlib.Path(harness.DATA or "").parts) + 1:]))
+# Names as a list: a function would be asked to name the placeholder that stands where there are no projects.
+@pytest.mark.parametrize("path", MANIFESTS,
+                         ids=["/".join(path.parent.parts[len(pathlib.Path(harness.DATA).parts) + 1:]) for path in MANIFESTS])
 def test_project_is_served_as_its_files_say(admin, path):
     catalog_path = path.parent / "catalog.json"
     catalog_path = catalog_path if catalog_path.exists() else None
