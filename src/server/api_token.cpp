@@ -1,5 +1,8 @@
 #include "server/api_token.h"
 
+#include <array>
+#include <cstdint>
+
 #include "base/random.h"
 #include "base/text.h"
 
@@ -48,46 +51,6 @@ Result<ApiTokenClaim> parse_api_token(std::string_view text) {
 
 bool same_digest(const Sha256Digest& stored, const Sha256Digest& claimed) {
   return equal_constant_time(as_text(stored), as_text(claimed));
-}
-
-std::string_view to_string(ApiScope scope) {
-  switch (scope) {
-    case ApiScope::kRead:
-      return "read";
-    case ApiScope::kPush:
-      return "push";
-  }
-  return "";
-}
-
-std::optional<ApiScope> parse_api_scope(std::string_view name) {
-  for (const auto scope : kApiScopes)
-    if (to_string(scope) == name) return scope;
-  return std::nullopt;
-}
-
-Result<ApiScopes> ApiScopes::parse(const std::vector<std::string_view>& names) {
-  ApiScopes scopes;
-  for (const auto name : names) {
-    const auto scope = parse_api_scope(name);
-    if (!scope) return fail(Code::kInvalidInput, "unknown scope \"" + std::string(name) + "\"", "known: read, push");
-    if (scopes.has(*scope)) return fail(Code::kInvalidInput, "the scope \"" + std::string(name) + "\" stands twice");
-    scopes.add(*scope);
-  }
-  if (scopes.empty()) return fail(Code::kInvalidInput, "an API token needs a scope", "known: read, push");
-  return scopes;
-}
-
-Result<ApiScopes> ApiScopes::parse(std::string_view comma_separated) {
-  if (comma_separated.empty()) return parse(std::vector<std::string_view>{});
-  return parse(split(comma_separated, ','));
-}
-
-std::vector<std::string_view> ApiScopes::names() const {
-  std::vector<std::string_view> names;
-  for (const auto scope : kApiScopes)
-    if (has(scope)) names.push_back(to_string(scope));
-  return names;
 }
 
 }  // namespace tideline::server

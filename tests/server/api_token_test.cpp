@@ -58,23 +58,5 @@ RC_GTEST_PROP(ApiToken, AnyChangeIsAnotherTokenOrNone, ()) {
   RC_ASSERT(!parse_api_token(made.text.substr(0, at)));
 }
 
-TEST(ApiScope, NamesReadBack) {
-  for (const auto scope : kApiScopes) EXPECT_EQ(parse_api_scope(to_string(scope)), scope);
-  for (const auto* bad : {"", "Read", "write", "push ", "admin"}) EXPECT_FALSE(parse_api_scope(bad)) << bad;
-}
-
-TEST(ApiScopes, AreAClosedSet) {
-  const auto both = ApiScopes::parse("push,read");
-  ASSERT_TRUE(both);
-  EXPECT_TRUE(both->has(ApiScope::kRead) && both->has(ApiScope::kPush));
-  EXPECT_EQ(both->names(), (std::vector<std::string_view>{"read", "push"}));
-  EXPECT_EQ(*ApiScopes::parse(both->names()), *both);
-  const auto push = ApiScopes::parse("push");
-  EXPECT_FALSE(push->has(ApiScope::kRead));
-  EXPECT_NE(*push, *both);
-  for (const auto* bad : {"", ",", "push,", "push,push", "all", "push read"})
-    EXPECT_FALSE(ApiScopes::parse(bad)) << bad;
-}
-
 }  // namespace
 }  // namespace tideline::server
