@@ -29,22 +29,9 @@ class DocumentationBody {
   wire::JsonRows rows_;
 };
 
-awaitable<Result<store::DocumentationReader>> open_reader(ReadContext& context, const ReadRequest& read,
-                                                          const store::DocumentationQuery& query) {
-  auto reader = co_await store::DocumentationReader::open(context.database, read.tenant, query,
-                                                          store::Consistency::kReplica, read.deadline);
-  if (context.database.has_replica() && (!reader || reader->version() < read.state.version)) {
-    reader = co_await store::DocumentationReader::open(context.database, read.tenant, query,
-                                                       store::Consistency::kPrimary, read.deadline);
-  }
-  if (reader && reader->version() < read.state.version)
-    co_return fail(Code::kUnavailable, "The database is behind what this server has seen", "Try again.");
-  co_return std::move(reader);
-}
-
 awaitable<Result<Page>> load(ReadContext& context, ReadRequest read, ReadDocumentationRequest request) {
   const store::DocumentationQuery query{.connections = request.connection_ids, .objects = request.object_ids};
-  CO_TRY(auto reader, co_await open_reader(context, read, query));
+  CO_TRY(auto reader, co_await open_reader<store::DocumentationReader>(context, read, query));
   auto body = std::make_shared<DocumentationBody>(read.encoding);
   const auto finisher = [&reader] {
     return [version = reader.version()](DocumentationBody& whole) { return whole.finish(version); };

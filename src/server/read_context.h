@@ -73,4 +73,18 @@ struct ReadRequest {
   Deadline deadline;
 };
 
+/// A reader of the confirmed state or a newer one: on the standby where that is as far, else on the primary.
+/// kUnavailable where neither is; else what `Reader::open` fails with.
+template <class Reader, class Query>
+awaitable<Result<Reader>> open_reader(ReadContext& context, const ReadRequest& read, const Query& query) {
+  auto reader =
+      co_await Reader::open(context.database, read.tenant, query, store::Consistency::kReplica, read.deadline);
+  // The standby is behind, or away, or does not yet know the member.
+  if (context.database.has_replica() && (!reader || reader->version() < read.state.version))
+    reader = co_await Reader::open(context.database, read.tenant, query, store::Consistency::kPrimary, read.deadline);
+  if (reader && reader->version() < read.state.version)
+    co_return fail(Code::kUnavailable, "The database is behind what this server has seen", "Try again.");
+  co_return std::move(reader);
+}
+
 }  // namespace tideline::server

@@ -126,22 +126,6 @@ std::optional<store::SyncPackageHead> head_of_empty(ReadContext& context, const 
   return head;
 }
 
-awaitable<Result<store::SyncPackageReader>> open_reader(ReadContext& context, const ReadRequest& read,
-                                                        const store::SyncPackageQuery& query) {
-  auto reader = co_await store::SyncPackageReader::open(context.database, read.tenant, query,
-                                                        store::Consistency::kReplica, read.deadline);
-  if (reader && reader->head().version >= read.state.version) co_return std::move(reader);
-  // The standby is behind, or away, or does not yet know the member.
-  if (!context.database.has_replica()) {
-    if (!reader) co_return std::move(reader);
-  } else {
-    reader = co_await store::SyncPackageReader::open(context.database, read.tenant, query, store::Consistency::kPrimary,
-                                                     read.deadline);
-    if (!reader || reader->head().version >= read.state.version) co_return std::move(reader);
-  }
-  co_return fail(Code::kUnavailable, "The database is behind what this server has seen", "Try again.");
-}
-
 awaitable<Result<Page>> load(ReadContext& context, ReadRequest read, SyncPackageRequest request) {
   auto body = std::make_shared<SyncBody>(read.encoding, read.tenant.organization);
   if (const auto head = head_of_empty(context, read, request)) co_return body->finish(*head, {});
@@ -152,7 +136,7 @@ awaitable<Result<Page>> load(ReadContext& context, ReadRequest read, SyncPackage
                                       .include_documentation = request.include_documentation,
                                       .limit = request.limit,
                                       .offset = request.offset};
-  CO_TRY(auto reader, co_await open_reader(context, read, query));
+  CO_TRY(auto reader, co_await open_reader<store::SyncPackageReader>(context, read, query));
   const auto finisher = [&reader] {
     return [head = reader.head(), deletions = reader.deletions()](SyncBody& whole) {
       return whole.finish(head, deletions);

@@ -65,6 +65,7 @@ class SyncPackageReader {
                                                    Consistency consistency, Deadline deadline);
 
   const SyncPackageHead& head() const { return head_; }
+  Version version() const { return head_.version; }
   /// Empty unless the page is the first of an incremental answer.
   const Deletions& deletions() const { return deletions_; }
 
