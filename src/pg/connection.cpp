@@ -7,12 +7,12 @@
 #include <cstring>
 #include <utility>
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include "base/log.h"
 #include "base/text.h"
+#include "pg/blocking.h"
 #include "pg/gate.h"
 #include "pg/sqlstate.h"
 
@@ -72,10 +72,6 @@ Result<ConnectionHandle> connect_blocking(const std::string& conninfo, Deadline 
   return fail(std::move(error));
 }
 
-asio::awaitable<Result<ConnectionHandle>> connect_on_this_thread(std::string conninfo, Deadline deadline) {
-  co_return connect_blocking(conninfo, deadline);
-}
-
 void cancel_blocking(PGcancel* handle) {
   char why[256] = "";
   if (handle && !PQcancel(handle, why, sizeof(why)))
@@ -106,8 +102,8 @@ Connection::~Connection() {
 
 awaitable<Result<std::unique_ptr<Connection>>> Connection::connect(asio::any_io_executor executor, std::string conninfo,
                                                                    Deadline deadline, ConnectOptions options) {
-  auto work = connect_on_this_thread(std::move(conninfo), deadline);
-  CO_TRY(ConnectionHandle handle, co_await asio::co_spawn(connectors(), std::move(work), asio::use_awaitable));
+  const auto work = [&] { return connect_blocking(conninfo, deadline); };
+  CO_TRY(ConnectionHandle handle, co_await run_blocking(connectors().get_executor(), work));
   if (PQsetnonblocking(handle.get(), 1) != 0 || PQenterPipelineMode(handle.get()) != 1)
     co_return fail(error_of(handle.get()));
   std::unique_ptr<Connection> connection(new Connection(std::move(executor), handle.release(), options));

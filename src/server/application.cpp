@@ -95,13 +95,14 @@ struct Application::Impl {
 
   ~Impl() {
     stop(std::chrono::milliseconds(0));
-    // From the end of what uses to the begin of what is used.
+    // From the end of what uses to the begin of what is used. The threads that block come first: what they do for a
+    // session that was cut they hand back to the HTTP server's executors, which must still be there.
+    blocking.join();
     http_server.reset();
     watch.reset();
     token_keys.reset();
     close(rights_database);
     close(database);
-    blocking.join();
     background_work.reset();
     background.stop();
     background_thread.join();
@@ -110,14 +111,15 @@ struct Application::Impl {
   /// Runs a coroutine in the background and waits for it: for start and stop, from the caller's thread.
   template <class T>
   T await(asio::awaitable<T> work) {
-    std::promise<std::optional<T>> promise;
-    auto future = promise.get_future();
+    // Shared: the caller may have returned while the other thread is still in set_value.
+    const auto promise = std::make_shared<std::promise<std::optional<T>>>();
+    auto future = promise->get_future();
     asio::co_spawn(background, wrapped(std::move(work)),
-                   [&promise](const std::exception_ptr& thrown, std::optional<T> value) {
+                   [promise](const std::exception_ptr& thrown, std::optional<T> value) {
                      if (thrown)
-                       promise.set_exception(thrown);
+                       promise->set_exception(thrown);
                      else
-                       promise.set_value(std::move(value));
+                       promise->set_value(std::move(value));
                    });
     return std::move(*future.get());
   }

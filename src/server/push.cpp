@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "extract/artifacts.h"
 #include "extract/rows.h"
-#include "store/blocking.h"
+#include "pg/blocking.h"
 #include "store/connections.h"
 
 namespace tideline::server {
@@ -153,17 +153,12 @@ std::string sources_json(const extract::Artifacts& artifacts) {
 
 store::awaitable<Result<ArtifactPushOutcome>> push_artifacts(store::Database& database, ArtifactPush push,
                                                              boost::asio::any_io_executor blocking, Deadline deadline) {
-  // On the heap: a result that crosses threads must have a default.
-  std::unique_ptr<extract::Artifacts> artifacts;
-  const auto opened = co_await store::run_blocking(blocking, [&]() -> Result<void> {
-    TRY(auto open, extract::Artifacts::open(push.manifest, push.catalog));
-    artifacts = std::make_unique<extract::Artifacts>(std::move(open));
-    return {};
-  });
-  if (!opened) {
-    co_await store::note_refused_push(database, push.tenant, push.target, describe(opened.error()),
+  const auto artifacts =
+      co_await pg::run_blocking(blocking, [&] { return extract::Artifacts::open(push.manifest, push.catalog); });
+  if (!artifacts) {
+    co_await store::note_refused_push(database, push.tenant, push.target, describe(artifacts.error()),
                                       within(std::chrono::seconds(5)));
-    co_return fail(opened.error());
+    co_return fail(artifacts.error());
   }
 
   std::optional<std::string> dialect;

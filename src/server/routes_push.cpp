@@ -8,8 +8,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "http/problem.h"
+#include "pg/blocking.h"
 #include "server/answer.h"
-#include "server/blocking.h"
 #include "server/push.h"
 #include "server/routes.h"
 #include "store/connections.h"
@@ -111,7 +111,7 @@ http::awaitable<http::Response> push_to(Exchange& exchange, store::ConnectionRef
     if (upload->catalog) upload->catalog->remove();
     return true;
   };
-  co_await blocking(services.blocking, std::move(remove));
+  co_await pg::run_blocking(services.blocking, std::move(remove));
   co_await refresh(services, tenant.organization);
   if (!outcome) {
     const bool refused = is_refusal(outcome.error());
@@ -205,7 +205,7 @@ http::awaitable<http::Response> put_documentation(Exchange& exchange) {
   if (!body) co_return error_answer(exchange.request, body.error());
   const std::string* text = &*body;
   auto decode = [text] { return std::optional(decode_write_documentation(*text)); };
-  auto request = co_await blocking(exchange.services.blocking, std::move(decode));
+  auto request = co_await pg::run_blocking(exchange.services.blocking, std::move(decode));
   if (!*request) co_return field_errors_answer(exchange.request, std::move(request->error()));
 
   std::vector<DocumentationItem>& items = (*request)->items;

@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "http/multipart.h"
-#include "server/blocking.h"
+#include "pg/blocking.h"
 
 namespace tideline::server {
 namespace {
@@ -48,7 +48,7 @@ class FileSink {
     TempFile* file = &file_;
     const std::string* bytes = &pending_;
     auto write = [file, bytes] { return file->write(*bytes); };
-    Result<void> written = co_await blocking(pool_, std::move(write));
+    Result<void> written = co_await pg::run_blocking(pool_, std::move(write));
     pending_.clear();
     co_return written;
   }
@@ -62,7 +62,7 @@ class FileSink {
 http::awaitable<Result<TempFile>> new_file(const UploadSpace& space, boost::asio::any_io_executor pool) {
   const std::filesystem::path* directory = &space.directory();
   auto create = [directory] { return TempFile::create(*directory); };
-  co_return co_await blocking(std::move(pool), std::move(create));
+  co_return co_await pg::run_blocking(std::move(pool), std::move(create));
 }
 
 http::awaitable<tl::expected<Upload, UploadRefusal>> receive_json(http::Request& request, PushNotes notes,

@@ -8,7 +8,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
-#include "store/blocking.h"
+#include "pg/blocking.h"
 #include "store/connection_rows.h"
 #include "store/row_diff.h"
 #include "store/row_writer.h"
@@ -350,7 +350,7 @@ awaitable<Result<void>> Push::walk(const Basis& basis, const std::vector<std::si
   using namespace boost::asio::experimental::awaitable_operators;
   std::size_t at = 0;
   const auto read_next = [&] {
-    return run_blocking(
+    return pg::run_blocking(
         blocking_, [&] { return read_portion(source_, basis.id, basis.of(Kind::kObject), order, at, full, visit); });
   };
   CO_TRY(auto portion, co_await read_next());
@@ -385,12 +385,12 @@ awaitable<Result<void>> Push::visit_waiting(const Basis& basis, const std::vecto
     CO_TRY(held, co_await fetch_held(snapshot, basis.id, waiting));
     CO_TRY_VOID(co_await snapshot.commit(deadline_));
   }
-  co_return co_await run_blocking(blocking_, [&] { return read_waiting(source_, basis.id, waiting, held, visit); });
+  co_return co_await pg::run_blocking(blocking_, [&] { return read_waiting(source_, basis.id, waiting, held, visit); });
 }
 
 awaitable<Result<Comparison>> Push::compare(Basis& basis, TenantTransaction* locked) {
   Comparison comparison;
-  comparison.files = co_await run_blocking(blocking_, [&] {
+  comparison.files = co_await pg::run_blocking(blocking_, [&] {
     auto files = source_.files(basis.id);
     KnownRows& known = basis.of(Kind::kFile);
     std::erase_if(
