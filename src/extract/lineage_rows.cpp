@@ -99,6 +99,14 @@ Object object_of(const ObjectFacts& facts, const Retained* held) {
     if (dependency.type == "ref" || dependency.type == "source")
       object.upstream.push_back(dependency.upstream_unique_id);
   object.name = relation_name_of(facts.database_name.value_or(""), facts.schema_name.value_or(""), facts.full_name);
+  // A project's sources do not name the place; an earlier manifest did.
+  if (facts.from_project && held != nullptr) {
+    if (object.name.database.empty()) object.name.database = held->database_name.value_or("");
+    if (object.name.schema.empty()) object.name.schema = held->schema_name.value_or("");
+    object.full_name = object.name.identifier;
+    for (const auto* part : {&object.name.schema, &object.name.database})
+      if (!part->empty()) object.full_name = *part + "." + object.full_name;
+  }
   object.is_relation = facts.is_relation;
   object.origin = facts.object_type == "source" ? lineage::RelationOrigin::kSource : lineage::RelationOrigin::kBuilt;
   if (facts.is_relation) object.columns = columns_of(facts, held);

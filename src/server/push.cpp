@@ -1,6 +1,8 @@
 #include "server/push.h"
 
+#include <algorithm>
 #include <memory>
+#include <thread>
 #include <unordered_set>
 #include <utility>
 #include <variant>
@@ -8,6 +10,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "extract/artifacts.h"
+#include "extract/lineage_rows.h"
 #include "extract/rows.h"
 #include "pg/blocking.h"
 #include "store/connections.h"
@@ -15,12 +18,68 @@
 namespace tideline::server {
 namespace {
 
+extract::Retained retained_of(const store::HeldFacts& held) {
+  return {.compiled_definition = held.compiled_definition,
+          .content_hash = held.content_hash,
+          .object_metadata = held.object_metadata,
+          .columns = held.columns,
+          .schema_name = held.schema_name,
+          .database_name = held.database_name,
+          .extraction_tier = held.extraction_tier};
+}
+
+/// The column lineage of a dbt project's artifacts: resolved for the whole before the rows of any object are made.
+class ArtifactLineage : public store::Preparation {
+ public:
+  ArtifactLineage(const extract::Artifacts& artifacts, std::string dialect, unsigned threads)
+      : artifacts_(artifacts), dialect_(std::move(dialect)), threads_(threads) {}
+
+  Result<std::vector<std::size_t>> wanted() override {
+    if (!lineage_) {
+      TRY(auto lineage,
+          extract::ProjectLineage::read(
+              {artifacts_.size(), dialect_, [this](std::size_t i) { return artifacts_.read(i); }}, threads_));
+      lineage_.emplace(std::move(lineage));
+    }
+    return lineage_->wanted();
+  }
+  Result<void> learn(std::size_t index, const store::HeldFacts& held) override {
+    return lineage_->learn(index, retained_of(held));
+  }
+  std::vector<std::string> other_names() override { return lineage_->foreign_names(); }
+  void learn_others(std::vector<store::OtherRelation> relations) override {
+    std::vector<extract::ForeignRelation> foreign;
+    for (auto& one : relations)
+      foreign.push_back({one.object, one.connection, std::move(one.unique_id), std::move(one.full_name),
+                         one.database_name.value_or(""), one.schema_name.value_or(""), std::move(one.columns)});
+    lineage_->learn_foreign(std::move(foreign));
+  }
+  Result<void> finish() override {
+    lineage_->resolve(threads_);
+    return {};
+  }
+
+  void add_to(std::size_t index, const extract::ObjectFacts& facts, const extract::Retained* held,
+              const ConnectionId& connection, extract::ObjectRows& rows) const {
+    if (lineage_) lineage_->add_to(index, facts, held, connection, rows);
+  }
+  lineage::Report report() const { return lineage_ ? lineage_->report() : lineage::Report(); }
+
+ private:
+  const extract::Artifacts& artifacts_;
+  std::string dialect_;
+  unsigned threads_;
+  std::optional<extract::ProjectLineage> lineage_;
+};
+
 /// The rows of a dbt project's artifacts.
 class ArtifactRows : public store::RowSource {
  public:
   /// `dialect`: of the connection, where the artifacts do not say it.
-  ArtifactRows(const extract::Artifacts& artifacts, std::optional<std::string> dialect)
-      : artifacts_(artifacts), dialect_(std::move(dialect)) {}
+  ArtifactRows(const extract::Artifacts& artifacts, std::optional<std::string> dialect, ArtifactLineage& lineage)
+      : artifacts_(artifacts), lineage_(lineage), dialect_(std::move(dialect)) {}
+
+  store::Preparation* preparation() const override { return &lineage_; }
 
   std::vector<FileRecord> files(const ConnectionId& connection) const override {
     auto files = artifacts_.files(connection);
@@ -39,24 +98,20 @@ class ArtifactRows : public store::RowSource {
     TRY(auto facts, artifacts_.read(index));
     if (!held && extract::needs_retained(facts)) return std::optional<store::ObjectRowSet>();
     note_warnings(index, facts);
-    extract::Retained retained;
     const bool is_held = held && held->object_metadata;
+    extract::Retained retained;
     if (is_held) {
-      retained.compiled_definition = held->compiled_definition;
-      retained.content_hash = held->content_hash;
-      retained.object_metadata = held->object_metadata;
-      retained.columns = held->columns;
-      retained.schema_name = held->schema_name;
-      retained.database_name = held->database_name;
-      retained.extraction_tier = held->extraction_tier;
+      retained = retained_of(*held);
       for (const auto& edge : held->dependencies)
         if (is_there(edge.source_object_id, connection)) retained.dependencies.push_back(edge);
     }
-    auto rows = extract::to_rows(facts, is_held ? &retained : nullptr, connection);
+    const extract::Retained* kept = is_held ? &retained : nullptr;
+    auto rows = extract::to_rows(facts, kept, connection);
+    lineage_.add_to(index, facts, kept, connection, rows);
     return std::optional(store::ObjectRowSet{.object = std::move(rows.object),
                                              .columns = std::move(rows.columns),
                                              .dependencies = std::move(rows.dependencies),
-                                             .lineage = {},
+                                             .lineage = std::move(rows.lineage),
                                              .brings_compiled = facts.compiled_definition.has_value(),
                                              .brings_catalog = facts.catalog.has_value()});
   }
@@ -86,6 +141,7 @@ class ArtifactRows : public store::RowSource {
   }
 
   const extract::Artifacts& artifacts_;
+  ArtifactLineage& lineage_;
   mutable extract::Warnings of_objects_;  // read() is called by one thread at a time
   mutable std::vector<bool> noted_;
   std::optional<std::string> dialect_;
@@ -163,7 +219,10 @@ store::awaitable<Result<ArtifactPushOutcome>> push_artifacts(store::Database& da
 
   std::optional<std::string> dialect;
   if (artifacts->manifest().from_project) dialect = co_await earlier_dialect(database, push, deadline);
-  const ArtifactRows rows(*artifacts, std::move(dialect));
+  const std::string& adapter = artifacts->manifest().adapter_type;
+  ArtifactLineage lineage(*artifacts, adapter.empty() ? dialect.value_or("") : adapter,
+                          std::max(std::thread::hardware_concurrency(), 1U));
+  const ArtifactRows rows(*artifacts, std::move(dialect), lineage);
   store::PushRequest request{.tenant = push.tenant,
                              .target = push.target,
                              .url = push.url,
@@ -176,8 +235,10 @@ store::awaitable<Result<ArtifactPushOutcome>> push_artifacts(store::Database& da
   if (const auto* catalog = artifacts->catalog()) request.catalog_generated_at = catalog->generated_at;
   CO_TRY(auto stored, co_await store::push(database, std::move(request), rows, blocking, deadline));
   auto warnings = rows.warnings();
-  co_return ArtifactPushOutcome{
-      .stored = std::move(stored), .warnings = std::move(warnings.texts), .warnings_dropped = warnings.dropped};
+  co_return ArtifactPushOutcome{.stored = std::move(stored),
+                                .warnings = std::move(warnings.texts),
+                                .warnings_dropped = warnings.dropped,
+                                .lineage = lineage.report()};
 }
 
 std::string to_json(const ArtifactPushOutcome& outcome) {
@@ -195,6 +256,17 @@ std::string to_json(const ArtifactPushOutcome& outcome) {
     json.key("removed").number(change.removed).end_object();
   }
   json.end_object();
+  const auto number = [&](std::string_view key, std::size_t value) {
+    json.key(key).number(static_cast<std::int64_t>(value));
+  };
+  json.key("lineage").begin_object();
+  number("models", outcome.lineage.models);
+  number("analysed", outcome.lineage.analysed);
+  number("partial", outcome.lineage.partial);
+  number("failed", outcome.lineage.failed);
+  json.key("reasons").begin_object();
+  for (const auto& [reason, models] : outcome.lineage.reasons) number(to_string(reason), models);
+  json.end_object().end_object();
   json.key("warnings").begin_array();
   for (const auto& warning : outcome.warnings) json.string(warning);
   if (outcome.warnings_dropped != 0) {

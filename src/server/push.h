@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "lineage/project.h"
 #include "store/push.h"
 
 namespace tideline::server {
@@ -26,6 +27,7 @@ struct ArtifactPushOutcome {
   store::PushOutcome stored;
   std::vector<std::string> warnings;  // bounded; each a sentence
   std::size_t warnings_dropped = 0;
+  lineage::Report lineage;  // of models and snapshots
 };
 
 /// Errors: those of extract::Artifacts::open (what is wrong with the files) and of store::push. The files are the
@@ -33,8 +35,8 @@ struct ArtifactPushOutcome {
 store::awaitable<Result<ArtifactPushOutcome>> push_artifacts(store::Database& database, ArtifactPush push,
                                                              boost::asio::any_io_executor blocking, Deadline deadline);
 
-/// {"connection_id":…,"version":…,"changed":{table:{added,updated,removed}},"warnings":[…]}: tables without a change
-/// are left out of `changed`.
+/// {"connection_id":…,"version":…,"changed":{table:{added,updated,removed}},"lineage":{"models","analysed","partial",
+/// "failed","reasons":{reason:models}},"warnings":[…]}: tables without a change are left out of `changed`.
 std::string to_json(const ArtifactPushOutcome& outcome);
 
 }  // namespace tideline::server

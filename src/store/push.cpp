@@ -50,6 +50,15 @@ constexpr pg::Statement kHeldDependencyFacts{
     "held_dependencies", "select " TIDELINE_DEPENDENCY_FIELDS
                          " from metadata.dependencies where organization_id = $1 and target_object_id = any ($2)"
                          " order by target_object_id, id"};
+constexpr pg::Statement kOtherRelations{
+    "other_relations",
+    "select id, connection_id, metadata::jsonb ->> 'unique_id', full_name, database_name, schema_name"
+    " from metadata.objects where organization_id = $1 and connection_id <> $2"
+    " and object_type in ('model', 'seed', 'snapshot') and lower(full_name) = any ($3) order by id"};
+constexpr pg::Statement kOtherColumns{
+    "other_columns",
+    "select object_id, name from metadata.columns where organization_id = $1 and object_id = any ($2)"
+    " order by object_id, position, id"};
 constexpr pg::Statement kHasReturnable{
     "has_returnable",
     "select exists (select from metadata.tombstones where organization_id = $1 and connection_id = $2 and kind <> 1),"
@@ -223,6 +232,11 @@ class Push {
 
  private:
   awaitable<Result<Basis>> load_basis(TenantTransaction& transaction);
+  awaitable<Result<void>> prepare(const Basis& basis, TenantTransaction* locked);
+  awaitable<Result<void>> tell_held(Preparation& preparation, const Basis& basis, TenantTransaction& transaction);
+  awaitable<Result<std::vector<OtherRelation>>> fetch_others(TenantTransaction& transaction,
+                                                             const ConnectionId& connection,
+                                                             std::vector<std::string> names);
   awaitable<Result<Comparison>> compare(Basis& basis, TenantTransaction* locked);
   awaitable<Result<HeldById>> fetch_held(TenantTransaction& transaction, const ConnectionId& connection,
                                          const std::vector<std::size_t>& indexes);
@@ -388,6 +402,76 @@ awaitable<Result<void>> Push::visit_waiting(const Basis& basis, const std::vecto
   co_return co_await pg::run_blocking(blocking_, [&] { return read_waiting(source_, basis.id, waiting, held, visit); });
 }
 
+awaitable<Result<void>> Push::tell_held(Preparation& preparation, const Basis& basis, TenantTransaction& transaction) {
+  CO_TRY(auto wanted, co_await pg::run_blocking(blocking_, [&] { return preparation.wanted(); }));
+  std::erase_if(wanted, [&](std::size_t index) {
+    return basis.of(Kind::kObject).find(source_.object_id(index, basis.id)) == nullptr;
+  });
+  for (std::size_t at = 0; at < wanted.size(); at += kHeldObjects) {
+    CO_TRY_VOID(check_deadline());
+    const auto first = wanted.begin() + static_cast<std::ptrdiff_t>(at);
+    const auto last = wanted.begin() + static_cast<std::ptrdiff_t>(std::min(at + kHeldObjects, wanted.size()));
+    const std::vector<std::size_t> portion(first, last);
+    CO_TRY(const auto held, co_await fetch_held(transaction, basis.id, portion));
+    const auto learn = [&]() -> Result<void> {
+      for (const std::size_t index : portion) {
+        const auto found = held.find(source_.object_id(index, basis.id));
+        if (found != held.end()) TRY_VOID(preparation.learn(index, found->second));
+      }
+      return {};
+    };
+    CO_TRY_VOID(co_await pg::run_blocking(blocking_, learn));
+  }
+  CO_TRY(auto others, co_await fetch_others(transaction, basis.id, preparation.other_names()));
+  preparation.learn_others(std::move(others));
+  co_return Result<void>();
+}
+
+awaitable<Result<std::vector<OtherRelation>>> Push::fetch_others(TenantTransaction& transaction,
+                                                                 const ConnectionId& connection,
+                                                                 std::vector<std::string> names) {
+  std::vector<OtherRelation> others;
+  if (names.empty()) co_return std::move(others);
+  pg::TextArray wanted;
+  for (auto& name : names) wanted.add(std::move(name));
+  pg::Params params;
+  params.add(request_.tenant.organization).add(connection).add(std::move(wanted));
+  CO_TRY(const auto objects, co_await transaction.exec(kOtherRelations, std::move(params), deadline_));
+  pg::UuidArray ids;
+  std::unordered_map<Uuid, std::size_t> places;
+  for (int row = 0; row < objects.rows(); ++row) {
+    OtherRelation& one = others.emplace_back();
+    one.object = objects.uuid(row, 0);
+    one.connection = objects.uuid(row, 1);
+    one.unique_id = objects.text_or_null(row, 2).value_or("");
+    one.full_name = objects.text(row, 3);
+    if (const auto name = objects.text_or_null(row, 4)) one.database_name = *name;
+    if (const auto name = objects.text_or_null(row, 5)) one.schema_name = *name;
+    ids.add(one.object);
+    places.emplace(one.object, others.size() - 1);
+  }
+  if (others.empty()) co_return std::move(others);
+  pg::Params of_columns;
+  of_columns.add(request_.tenant.organization).add(std::move(ids));
+  CO_TRY(const auto columns, co_await transaction.exec(kOtherColumns, std::move(of_columns), deadline_));
+  for (int row = 0; row < columns.rows(); ++row)
+    others[places.at(columns.uuid(row, 0))].columns.emplace_back(columns.text(row, 1));
+  co_return std::move(others);
+}
+
+awaitable<Result<void>> Push::prepare(const Basis& basis, TenantTransaction* locked) {
+  Preparation* preparation = source_.preparation();
+  if (preparation == nullptr) co_return Result<void>();
+  if (locked != nullptr) {
+    CO_TRY_VOID(co_await tell_held(*preparation, basis, *locked));
+  } else {
+    CO_TRY(auto snapshot, co_await database_.begin(request_.tenant, TenantTransaction::Mode::kSnapshot, deadline_));
+    CO_TRY_VOID(co_await tell_held(*preparation, basis, snapshot));
+    CO_TRY_VOID(co_await snapshot.commit(deadline_));
+  }
+  co_return co_await pg::run_blocking(blocking_, [preparation] { return preparation->finish(); });
+}
+
 awaitable<Result<Comparison>> Push::compare(Basis& basis, TenantTransaction* locked) {
   Comparison comparison;
   comparison.files = co_await pg::run_blocking(blocking_, [&] {
@@ -463,6 +547,7 @@ awaitable<Result<PushOutcome>> Push::run() {
     CO_TRY_VOID(co_await snapshot.commit(deadline_));
     CO_TRY_VOID(check_age(basis.connection));
     if (attempt == 0 && basis.connection) co_await mark_extracting(basis.id);
+    CO_TRY_VOID(co_await prepare(basis, nullptr));
     CO_TRY(auto comparison, co_await compare(basis, nullptr));
     CO_TRY(const auto turn, co_await database_.turn(request_.tenant.organization, deadline_));
     CO_TRY(auto transaction, co_await database_.begin(request_.tenant, TenantTransaction::Mode::kWrite, deadline_));
@@ -475,6 +560,7 @@ awaitable<Result<PushOutcome>> Push::run() {
   CO_TRY(const auto head, co_await lock_head(transaction, deadline_));
   CO_TRY(auto basis, co_await load_basis(transaction));
   CO_TRY_VOID(check_age(basis.connection));
+  CO_TRY_VOID(co_await prepare(basis, &transaction));
   CO_TRY(auto comparison, co_await compare(basis, &transaction));
   co_return co_await write(std::move(transaction), head, std::move(basis), std::move(comparison));
 }

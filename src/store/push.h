@@ -40,7 +40,36 @@ struct ObjectRowSet {
   bool brings_catalog = false;                 // not held from earlier ones
 };
 
-/// The rows of one push. Must give the same at every call. Called from blocking threads, one at a time.
+/// A relation that another connection of the organization builds.
+struct OtherRelation {
+  Uuid object;
+  Uuid connection;
+  std::string unique_id;
+  std::string full_name;
+  std::optional<std::string> database_name;
+  std::optional<std::string> schema_name;
+  std::vector<std::string> columns;  // by position
+};
+
+/// What a source must know of the whole before it can give any rows (column lineage hangs on every object's SQL). Told
+/// before each comparison, so before the organization's head is locked, unless two comparisons were overtaken.
+/// Called by one thread at a time; those that may block say so.
+class Preparation {
+ public:
+  virtual ~Preparation() = default;
+
+  /// The objects, by index, of which it wants to know what is held; none of them is told that is not held. Blocking.
+  virtual Result<std::vector<std::size_t>> wanted() = 0;
+  virtual Result<void> learn(std::size_t index, const HeldFacts& held) = 0;  // blocking
+  /// Full names in lower case: what other connections of the organization build under them is told.
+  virtual std::vector<std::string> other_names() = 0;
+  virtual void learn_others(std::vector<OtherRelation> relations) = 0;
+  /// Everything was told. Blocking, and may take seconds.
+  virtual Result<void> finish() = 0;
+};
+
+/// The rows of one push. Must give the same at every call (between two preparations). Called from blocking threads, one
+/// at a time.
 class RowSource {
  public:
   virtual ~RowSource() = default;
@@ -52,6 +81,8 @@ class RowSource {
   virtual Uuid object_id(std::size_t index, const ConnectionId& connection) const = 0;
   /// Whether `read` looks at HeldFacts::dependencies.
   virtual bool wants_dependencies() const { return false; }
+  /// Null: it needs none.
+  virtual Preparation* preparation() const { return nullptr; }
   /// `held` null: not looked up, and nullopt is returned if it matters; the call is then repeated with it.
   virtual Result<std::optional<ObjectRowSet>> read(std::size_t index, const ConnectionId& connection,
                                                    const HeldFacts* held) const = 0;
