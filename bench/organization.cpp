@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "model/records.h"
+#include "model/row_encoder.h"
 #include "model/row_hash.h"
 
 namespace tideline::bench {
@@ -172,8 +173,9 @@ std::string unique_id(std::size_t index) { return "model.bench.object_" + std::t
 
 class Maker {
  public:
-  Maker(const OrganizationSpec& spec, const std::function<void(std::string_view)>& write)
-      : spec_(spec), made_(describe_organization(spec)), write_(write), dice_(spec.seed) {
+  Maker(const OrganizationSpec& spec, const std::function<void(std::string_view)>& write,
+        std::function<void(const MadeRow&)> each = {})
+      : spec_(spec), made_(describe_organization(spec)), write_(write), each_(std::move(each)), dice_(spec.seed) {
     digests_.resize(made_.connections.size());
     counts_.resize(made_.connections.size());
   }
@@ -218,6 +220,16 @@ class Maker {
   RowHash count(int connection, const Record& record) {
     const RowHash hash = row_hash(record);
     digests_[static_cast<std::size_t>(connection)].of(Record::kKind).add(hash);
+    if (each_) {
+      bytes_.clear();
+      append_row_bytes(bytes_, record);
+      const Version pushed = version_of(connection);
+      each_({.connection = id_of(connection),
+             .kind = Record::kKind,
+             .id = record.id,
+             .version = Record::kKind == Kind::kConnection ? Version{pushed.value - 1} : pushed,
+             .bytes = bytes_});
+    }
     return hash;
   }
   /// A row of those whose line is: organization, stamp, version, content, hash.
@@ -512,6 +524,8 @@ class Maker {
   const OrganizationSpec& spec_;
   MadeOrganization made_;
   const std::function<void(std::string_view)>& write_;
+  std::function<void(const MadeRow&)> each_;
+  std::string bytes_;
   Dice dice_;
   std::vector<Digest> digests_;
   std::vector<std::int64_t> counts_;
@@ -534,6 +548,11 @@ MadeOrganization describe_organization(const OrganizationSpec& spec) {
 
 void write_organization(const OrganizationSpec& spec, const std::function<void(std::string_view)>& write) {
   Maker(spec, write).run();
+}
+
+void each_row(const OrganizationSpec& spec, const std::function<void(const MadeRow&)>& each) {
+  const std::function<void(std::string_view)> nowhere = [](std::string_view) {};
+  Maker(spec, nowhere, each).run();
 }
 
 OrganizationSpec neighbour(const OrganizationSpec& spec, int index, double fraction) {

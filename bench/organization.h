@@ -11,6 +11,7 @@
 
 #include "base/ids.h"
 #include "base/time.h"
+#include "model/records.h"
 
 namespace tideline::bench {
 
@@ -39,6 +40,17 @@ MadeOrganization describe_organization(const OrganizationSpec& spec);
 
 /// Gives the script to `write`, piece by piece. One transaction.
 void write_organization(const OrganizationSpec& spec, const std::function<void(std::string_view)>& write);
+
+/// A row as it is synced.
+struct MadeRow {
+  ConnectionId connection;
+  Kind kind = Kind::kConnection;
+  Uuid id;
+  Version version;
+  std::string_view bytes;  // during the call
+};
+/// The same rows, one by one.
+void each_row(const OrganizationSpec& spec, const std::function<void(const MadeRow&)>& each);
 
 /// A smaller one beside it: `fraction` of every size.
 OrganizationSpec neighbour(const OrganizationSpec& spec, int index, double fraction = 0.05);

@@ -49,18 +49,16 @@ struct Step {
 Result<std::vector<Step>> steps(View::Impl& impl, const Node& from, Direction direction) {
   static constexpr std::string_view kColumnsUp =
       "select source_object_id, source_column, transformation_type, expression, confidence, source_connection_id, "
-      "source_full_name from columns_lineage where target_object_id = ?1 and target_column = ?2 collate nocase "
-      "order by source_full_name, source_column, transformation_type";
+      "source_full_name from columns_lineage where target_object_id = ?1 and target_column = ?2 collate nocase";
   static constexpr std::string_view kColumnsDown =
       "select target_object_id, target_column, transformation_type, expression, confidence, connection_id, '' "
-      "from columns_lineage where source_object_id = ?1 and source_column = ?2 collate nocase "
-      "order by target_object_id, target_column, transformation_type";
+      "from columns_lineage where source_object_id = ?1 and source_column = ?2 collate nocase";
   static constexpr std::string_view kObjectsUp =
       "select source_object_id, '', dependency_type, expression, confidence, source_connection_id, source_full_name "
-      "from dependencies where target_object_id = ?1 order by source_full_name, dependency_type";
+      "from dependencies where target_object_id = ?1";
   static constexpr std::string_view kObjectsDown =
       "select target_object_id, '', dependency_type, expression, confidence, connection_id, '' "
-      "from dependencies where source_object_id = ?1 order by target_object_id, dependency_type";
+      "from dependencies where source_object_id = ?1";
   const bool up = direction == Direction::kUpstream, of_column = !from.column.empty();
   TRY(auto query, Query::begin(impl, of_column ? (up ? kColumnsUp : kColumnsDown) : (up ? kObjectsUp : kObjectsDown)));
   query->id(1, from.object);
@@ -68,7 +66,7 @@ Result<std::vector<Step>> steps(View::Impl& impl, const Node& from, Direction di
   std::vector<Step> found;
   for (;;) {
     TRY(const bool row, query->step());
-    if (!row) return found;
+    if (!row) break;
     found.push_back({.object = query->id_at(0),
                      .column = query->text_at(1),
                      .type = query->text_at(2),
@@ -77,6 +75,11 @@ Result<std::vector<Step>> steps(View::Impl& impl, const Node& from, Direction di
                      .connection = query->id_at(5),
                      .full_name = query->text_at(6)});
   }
+  // Not by SQL: a sorter for each node costs more than all the rest.
+  std::sort(found.begin(), found.end(), [](const Step& a, const Step& b) {
+    return std::tie(a.full_name, a.object, a.column, a.type) < std::tie(b.full_name, b.object, b.column, b.type);
+  });
+  return found;
 }
 
 /// The search: what was reached, and on the way there the edges.
