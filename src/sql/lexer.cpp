@@ -148,7 +148,8 @@ class Lexer {
         if (dialect_.bracket_identifiers) return quoted_name(']');
         break;
       case '-':
-        if (starts("--") && (!dialect_.dash_needs_space || at_ + 2 >= text_.size() || is(peek(2), kBlank)))
+        // A rule of dashes is no chain of minus signs, whatever MySQL says: StarRocks takes it for the comment it is.
+        if (starts("--") && (!dialect_.dash_needs_space || at_ + 2 >= text_.size() || is(peek(2), kBlank) || peek(2) == '-'))
           return line();
         break;
       case '#':
