@@ -47,6 +47,25 @@ std::string url_of(const PushOptions& options) {
   return url;
 }
 
+/// "lineage: 13 of 14 models in full, 1 in part, 0 not at all (unknown_relation 1)"; empty where there are no models.
+std::string lineage_line(const Json& answer) {
+  const Json* lineage = answer.find("lineage");
+  const auto number = [](const Json* of, std::string_view key) {
+    const Json* value = of != nullptr ? of->find(key) : nullptr;
+    return value != nullptr && value->if_int() != nullptr ? std::to_string(*value->if_int()) : std::string("0");
+  };
+  if (number(lineage, "models") == "0") return {};
+  std::string line = "lineage: " + number(lineage, "analysed") + " of " + number(lineage, "models") +
+                     " models in full, " + number(lineage, "partial") + " in part, " + number(lineage, "failed") +
+                     " not at all";
+  std::string why;
+  const Json* reasons = lineage->find("reasons");
+  if (const Json::Object* counts = reasons != nullptr ? reasons->if_object() : nullptr)
+    for (const auto& [reason, models] : *counts)
+      why += (why.empty() ? " (" : ", ") + reason + " " + (models.if_int() ? std::to_string(*models.if_int()) : "?");
+  return line + (why.empty() ? "" : why + ")");
+}
+
 /// "objects: 3 added, 1 updated, 0 removed", a line for each table that changed.
 void print_summary(const Json& answer) {
   const Json* version = answer.find("version");
@@ -67,6 +86,7 @@ void print_summary(const Json& answer) {
     print_line("nothing changed" + at);
   else
     print_line("pushed" + at + "\n" + lines.substr(0, lines.size() - 1));
+  if (const std::string line = lineage_line(answer); !line.empty()) print_line(line);
   const Json* warnings = answer.find("warnings");
   if (const Json::Array* texts = warnings ? warnings->if_array() : nullptr)
     for (const Json& text : *texts)

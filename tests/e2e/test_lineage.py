@@ -114,6 +114,15 @@ def test_gaps_have_reasons_and_places(admin):
     assert name["metadata"]["lineage_gaps"] == ["unknown_relation"]
 
 
+def test_the_push_command_says_how_much_is_known(server, admin, tmp_path):
+    manifest = tmp_path / "manifest.json"
+    manifest.write_bytes(harness.content_of(project({"lost": "select x.name from elsewhere.x"})))
+    done = harness.run("push", "--server", f"http://127.0.0.1:{server.port}", "--org", admin.organization, "--connection",
+                       "lineage/command", "--manifest", str(manifest), TIDELINE_TOKEN=admin.token)
+    assert done.stdout.splitlines()[-1] == (
+        "lineage: 0 of 1 models in full, 1 in part, 0 not at all (unknown_relation 1)")
+
+
 def test_a_source_hangs_on_the_connection_that_builds_it(admin):
     builder = project({"payments": "select id, amount from warehouse.raw.input"}, name="upstream")
     builder["nodes"]["model.upstream.payments"]["schema"] = "raw"
