@@ -1,5 +1,6 @@
-// The one unit that knows CLI11: names, defaults and help of every flag, and where else a value may come from.
-// A flag wins over its variable (TIDELINE_DATA_DIR for --data-dir), that over the config file, that over the default.
+// Names, defaults and help of every flag, and where else a value may come from; those of the client are in
+// client_arguments.cpp. A flag wins over its variable (TIDELINE_DATA_DIR for --data-dir), that over the config file,
+// that over the default.
 
 #include <algorithm>
 #include <cstdlib>
@@ -7,6 +8,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/client_arguments.h"
 #include "cli/config_file.h"
 #include "cli/options.h"
 #include "cli/paths.h"
@@ -14,18 +16,6 @@
 
 namespace tideline::cli {
 namespace {
-
-std::string environment_name(const std::string& flag) {
-  std::string name = "TIDELINE_";
-  for (char c : flag) name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  return name;
-}
-
-/// An option whose value may also come from the environment.
-template <class T>
-CLI::Option* add(CLI::App* app, const std::string& flag, T& value, const std::string& help) {
-  return app->add_option("--" + flag, value, help)->envname(environment_name(flag));
-}
 
 /// What is not said by flag or variable is taken from the file. A name that is no flag is an error: it would be a
 /// setting that somebody believes to be in force.
@@ -87,6 +77,7 @@ struct Arguments {
   std::int64_t ttl_seconds = 0;
   PushOptions push;
   VersionOptions version;
+  ClientArguments client;
 
   CLI::App* serve_command = nullptr;
   CLI::App* admin_command = nullptr;
@@ -101,6 +92,7 @@ struct Arguments {
     add_serve();
     add_admin();
     add_push();
+    client.add_to(app);
     version_command = app.add_subcommand("version", "Print the version.");
     version_command->add_flag("--json", version.json, "As JSON");
   }
@@ -250,8 +242,9 @@ struct Arguments {
   void add_push() {
     push_command = app.add_subcommand("push", "Send a dbt project's artifacts to a server.");
     CLI::App* c = push_command;
-    add(c, "server", push.server, "The server, as in https://tideline.example.com")->type_name("URL")->required();
-    add(c, "org", push.organization, "Id of the organization")->type_name("ID")->required();
+    add(c, "server", push.server, "The server, as in https://tideline.example.com (default: that of the last login)")
+        ->type_name("URL");
+    add(c, "org", push.organization, "Id of the organization (default: that of the login)")->type_name("ID");
     add(c, "connection", push.connection, "Which repository this is; registered at the first push")
         ->type_name("OWNER/REPO")
         ->required();
@@ -271,7 +264,7 @@ struct Arguments {
     add(c, "ca-file", push.ca_file, "Certificates (PEM) to trust instead of the system's")->type_name("FILE");
     c->add_flag("--force", push.force, "Even if the manifest is older than what is there");
     c->add_flag("--json", push.json, "Answer as JSON");
-    c->footer("The token comes from TIDELINE_TOKEN, or from " + credentials_file().string() + ".");
+    c->footer("The token comes from TIDELINE_TOKEN, or from tideline login (" + credentials_file().string() + ").");
   }
 
   Result<void> finish_serve() {
@@ -349,7 +342,8 @@ Invocation read_arguments(int argc, const char* const* argv) {
     return arguments.admin;
   }
   if (arguments.push_command->parsed()) return arguments.push;
-  return arguments.version;
+  if (arguments.version_command->parsed()) return arguments.version;
+  return arguments.client.taken();
 }
 
 }  // namespace tideline::cli

@@ -28,6 +28,21 @@ int run(const Invocation& invocation) {
     int operator()(const AdminOptions& options) const { return admin(options); }
     int operator()(const PushOptions& options) const { return push(options); }
     int operator()(const VersionOptions& options) const { return version(options); }
+    int operator()(const LoginOptions& options) const { return login(options); }
+    int operator()(const LogoutOptions& options) const { return logout(options); }
+    int operator()(const ConnectionsOptions& options) const { return connections(options); }
+    int operator()(const SyncOptions& options) const { return sync(options); }
+    int operator()(const StatusOptions& options) const { return status(options); }
+    int operator()(const SearchOptions& options) const { return search(options); }
+    int operator()(const ShowOptions& options) const { return show(options); }
+    int operator()(const LineageOptions& options) const { return lineage(options); }
+    int operator()(const ImpactOptions& options) const { return impact(options); }
+    int operator()(const DocsOptions& options) const { return docs(options); }
+    int operator()(const VerifyOptions& options) const { return verify(options); }
+    int operator()(const TextOptions& options) const {
+      std::fputs(options.text.c_str(), stdout);
+      return kOk;
+    }
   };
   return std::visit(Command{}, invocation);
 }

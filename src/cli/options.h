@@ -1,6 +1,6 @@
 #pragma once
 // What the command line asks for, as plain values. Read from flags, TIDELINE_… variables and the config file in
-// arguments.cpp, the only unit that knows CLI11; acted on in serve, admin and push.
+// arguments.cpp and client_arguments.cpp, the only units that know CLI11; each is acted on in the unit of its name.
 
 #include <chrono>
 #include <cstdint>
@@ -89,13 +89,97 @@ struct VersionOptions {
   bool json = false;
 };
 
+// ---- The client
+
+/// Which server, organization and workspace a command is about. What is not said is found out (client_context.h).
+struct Place {
+  std::string server;
+  std::string organization;
+  std::filesystem::path ca_file;
+  std::filesystem::path directory = ".";
+  bool json = false;
+};
+
+struct LoginOptions {
+  Place place;
+  std::string token_file;  // "-": standard input
+};
+struct LogoutOptions {
+  Place place;
+  bool purge = false;
+};
+struct ConnectionsOptions {
+  enum class Action { kList, kUse, kAuto, kAll };
+  Place place;
+  Action action = Action::kList;
+  std::vector<std::string> names;
+};
+struct SyncOptions {
+  Place place;
+  std::string workspace;  // a name to match with, instead of what is found
+  bool watch = false;
+};
+struct StatusOptions {
+  Place place;
+};
+struct SearchOptions {
+  Place place;
+  std::string text;
+  std::vector<std::string> types;
+  std::vector<std::string> only;  // objects, columns, docs
+  std::size_t limit = 20;
+};
+struct ShowOptions {
+  Place place;
+  std::string name;
+};
+struct LineageOptions {
+  Place place;
+  std::string name;
+  bool up = false;
+  bool down = false;
+  bool influence = false;
+  std::size_t depth = 0;
+  std::size_t limit = 200;
+};
+struct ImpactOptions {
+  Place place;
+  std::string name;
+  std::size_t limit = 200;
+};
+struct DocsOptions {
+  Place place;
+  std::string name;
+};
+struct VerifyOptions {
+  Place place;
+  bool repair = false;
+};
+/// Text made from the arguments themselves: completions for a shell, or the manual page.
+struct TextOptions {
+  std::string text;
+};
+
 /// An int is an exit code: everything has been said (help, or what is wrong with the arguments).
-using Invocation = std::variant<int, ServeOptions, AdminOptions, PushOptions, VersionOptions>;
+using Invocation = std::variant<int, ServeOptions, AdminOptions, PushOptions, VersionOptions, LoginOptions,
+                                LogoutOptions, ConnectionsOptions, SyncOptions, StatusOptions, SearchOptions,
+                                ShowOptions, LineageOptions, ImpactOptions, DocsOptions, VerifyOptions, TextOptions>;
 
 Invocation read_arguments(int argc, const char* const* argv);
 
 int serve(const ServeOptions& options);
 int admin(const AdminOptions& options);
 int push(const PushOptions& options);
+int login(const LoginOptions& options);
+int logout(const LogoutOptions& options);
+int connections(const ConnectionsOptions& options);
+int sync(const SyncOptions& options);
+int status(const StatusOptions& options);
+int search(const SearchOptions& options);
+int show(const ShowOptions& options);
+int lineage(const LineageOptions& options);
+int impact(const ImpactOptions& options);
+int docs(const DocsOptions& options);
+int verify(const VerifyOptions& options);
 
 }  // namespace tideline::cli

@@ -30,4 +30,10 @@ std::filesystem::path credentials_file() {
   return base_directory("XDG_CONFIG_HOME", ".config") / "tideline" / "credentials.toml";
 }
 
+std::filesystem::path client_config() {
+  return base_directory("XDG_CONFIG_HOME", ".config") / "tideline" / "config.toml";
+}
+
+std::filesystem::path client_data_directory() { return base_directory("XDG_DATA_HOME", ".local/share") / "tideline"; }
+
 }  // namespace tideline::cli

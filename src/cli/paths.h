@@ -11,5 +11,9 @@ std::filesystem::path default_data_directory();
 std::filesystem::path default_server_config();
 /// $XDG_CONFIG_HOME/tideline/credentials.toml: tokens by server, of mode 0600.
 std::filesystem::path credentials_file();
+/// $XDG_CONFIG_HOME/tideline/config.toml: the client's settings by workspace.
+std::filesystem::path client_config();
+/// $XDG_DATA_HOME/tideline: replicas, and what this machine remembers.
+std::filesystem::path client_data_directory();
 
 }  // namespace tideline::cli

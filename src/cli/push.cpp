@@ -10,7 +10,7 @@
 
 #include "base/ids.h"
 #include "base/json.h"
-#include "cli/config_file.h"
+#include "cli/credentials.h"
 #include "cli/options.h"
 #include "cli/paths.h"
 #include "cli/terminal.h"
@@ -20,16 +20,6 @@
 
 namespace tideline::cli {
 namespace {
-
-Result<std::string> token_for(const std::string& server) {
-  if (const char* token = std::getenv("TIDELINE_TOKEN"); token && *token) return std::string(token);
-  TRY(auto token, stored_token(credentials_file(), server));
-  if (token) return *token;
-  return fail(Code::kUnauthenticated, "no token for " + server,
-              "set TIDELINE_TOKEN (an operator makes one: tideline admin api-token create --scope push …), or put it "
-              "into " +
-                  credentials_file().string());
-}
 
 std::string url_of(const PushOptions& options) {
   std::string base = options.server;
@@ -149,7 +139,27 @@ Result<void> read_project(const PushOptions& options, TemporaryFile& file) {
   return file.write(document.manifest);
 }
 
-Result<std::string> send(const PushOptions& options) {
+/// What was not said is the login's.
+Result<std::string> complete(PushOptions& options) {
+  const char* variable = std::getenv("TIDELINE_TOKEN");
+  std::string token = variable ? variable : "";
+  if (token.empty() || options.server.empty() || options.organization.empty()) {
+    TRY(auto login, find_login(credentials_file(), options.server, options.organization));
+    if (login) {
+      if (options.server.empty()) options.server = login->server;
+      if (options.organization.empty()) options.organization = login->organization;
+      if (options.ca_file.empty()) options.ca_file = login->ca_file;
+      if (token.empty()) token = std::move(login->token);
+    }
+  }
+  if (options.server.empty() || options.organization.empty())
+    return fail(Code::kInvalidInput, "it is not said to which server and organization",
+                "--server and --org, TIDELINE_SERVER and TIDELINE_ORG, or tideline login");
+  return token;
+}
+
+Result<std::string> send(PushOptions options) {
+  TRY(std::string token, complete(options));
   if (!OrganizationId::parse(options.organization))
     return fail(Code::kInvalidInput, "--org " + options.organization + " is no id",
                 "an id looks like 0b3f9c1e-7d42-4c55-9e0a-5a4f6c1d2e3f; tideline admin org list shows them");
@@ -158,8 +168,12 @@ Result<std::string> send(const PushOptions& options) {
                 "as in https://tideline.example.com or http://127.0.0.1:3001");
   if (!http::is_token_safe(options.server))
     return fail(Code::kInvalidInput, "a token is not sent to " + options.server, "use https, or http to this machine");
+  if (token.empty())
+    return fail(Code::kUnauthenticated, "no token for " + options.server,
+                "set TIDELINE_TOKEN (an operator makes one: tideline admin api-token create --scope push …), or "
+                "tideline login");
   http::ClientRequest request;
-  TRY(request.token, token_for(options.server));
+  request.token = std::move(token);
   request.method = "PUT";
   request.url = url_of(options);
   TemporaryFile described;

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "cli/options.h"
@@ -64,6 +65,54 @@ void print_table(const std::vector<std::vector<std::string>>& rows) {
   }
 }
 
+std::string printable(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    // U+0080 to U+009F are control characters, too: C2 80 to C2 9F in UTF-8.
+    const bool is_c1 = byte == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;
+    if (is_c1) ++i;
+    out += byte < 0x20 || byte == 0x7F || is_c1 ? ' ' : text[i];
+  }
+  return out;
+}
+
+std::string printable_lines(std::string_view text, std::string_view indent) {
+  std::string out;
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    std::string line = printable(text.substr(0, end));
+    line.erase(line.find_last_not_of(' ') + 1);
+    out += (out.empty() ? "" : "\n") + (line.empty() ? "" : std::string(indent) + line);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  }
+  return out;
+}
+
+std::string cut_to(std::string_view text, std::size_t width) {
+  if (width == 0 || cells(text) <= width) return std::string(text);
+  std::string out;
+  std::size_t used = 0;
+  for (const char c : text) {
+    const bool begins = (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+    if (begins && ++used >= width) break;
+    out += c;
+  }
+  return out + "…";
+}
+
+std::size_t terminal_width() {
+  winsize size{};
+  return isatty(STDOUT_FILENO) == 1 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+std::string with_commas(std::int64_t number) {
+  std::string text = std::to_string(number);
+  for (std::ptrdiff_t at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > (number < 0 ? 1 : 0); at -= 3)
+    text.insert(static_cast<std::size_t>(at), ",");
+  return text;
+}
+
 std::string human_bytes(std::uint64_t bytes) {
   constexpr const char* kUnits[] = {"B", "kB", "MB", "GB", "TB"};
   double value = static_cast<double>(bytes);
@@ -80,8 +129,11 @@ std::string human_bytes(std::uint64_t bytes) {
 ProgressBar::ProgressBar(std::string label)
     : label_(std::move(label)), shown_(isatty(STDERR_FILENO) == 1), color_(wants_color()) {}
 
-ProgressBar::~ProgressBar() {
+ProgressBar::~ProgressBar() { clear(); }
+
+void ProgressBar::clear() {
   if (shown_ && width_ > 0) std::fprintf(stderr, "\r%*s\r", static_cast<int>(width_), "");
+  width_ = 0;
 }
 
 void ProgressBar::update(std::uint64_t done, std::uint64_t total) {
@@ -94,7 +146,30 @@ void ProgressBar::update(std::uint64_t done, std::uint64_t total) {
   }
   text += human_bytes(done);
   if (total > 0) text += " of " + human_bytes(total);
+  if (const double rate = per_second(done); rate > 0)
+    text += ", " + human_bytes(static_cast<std::uint64_t>(rate)) + "/s";
   draw(text);
+}
+
+void ProgressBar::update_count(std::uint64_t done, std::uint64_t total, std::string_view unit) {
+  if (!shown_) return;
+  std::string text = label_ + " ";
+  if (total > 0) {
+    const auto filled = static_cast<std::size_t>(static_cast<double>(std::min(done, total)) /
+                                                 static_cast<double>(total) * static_cast<double>(kBarCells));
+    text += "[" + std::string(filled, '#') + std::string(kBarCells - filled, '.') + "] ";
+  }
+  text += with_commas(static_cast<std::int64_t>(done));
+  if (total > 0) text += " of " + with_commas(static_cast<std::int64_t>(std::max(done, total)));
+  text += " " + std::string(unit);
+  if (const double rate = per_second(done); rate > 0)
+    text += ", " + with_commas(static_cast<std::int64_t>(rate)) + " " + std::string(unit) + "/s";
+  draw(text);
+}
+
+double ProgressBar::per_second(std::uint64_t done) {
+  const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - began_;
+  return passed.count() < 0.2 ? 0 : static_cast<double>(done) / passed.count();
 }
 
 void ProgressBar::note(std::string_view text) {

@@ -1,6 +1,7 @@
 #pragma once
 // What the person at the terminal sees. Results go to standard output, everything else to standard error.
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -19,6 +20,18 @@ void print_line(std::string_view text);
 /// Columns as wide as their widest cell, two spaces between, the first row as a heading.
 void print_table(const std::vector<std::vector<std::string>>& rows);
 
+/// Text of others on one line: control characters (which a terminal would obey) and line ends become spaces.
+std::string printable(std::string_view text);
+/// The same with its lines kept, each behind `indent`.
+std::string printable_lines(std::string_view text, std::string_view indent);
+/// Cut to so many cells, with … where something is missing; 0: not cut.
+std::string cut_to(std::string_view text, std::size_t width);
+/// Of standard output; 0 where it is no terminal.
+std::size_t terminal_width();
+
+/// 12345 → "12,345".
+std::string with_commas(std::int64_t number);
+
 /// "1.3 MB".
 std::string human_bytes(std::uint64_t bytes);
 
@@ -32,13 +45,19 @@ class ProgressBar {
   ProgressBar& operator=(const ProgressBar&) = delete;
 
   void update(std::uint64_t done, std::uint64_t total);
+  /// Of things instead of bytes: "31,000 of 76,000 rows, 210,000 rows/s".
+  void update_count(std::uint64_t done, std::uint64_t total, std::string_view unit);
   /// Instead of the bar, a note of what is going on.
   void note(std::string_view text);
+  /// Erases it before its end.
+  void clear();
 
  private:
   void draw(const std::string& text);
+  double per_second(std::uint64_t done);
 
   std::string label_;
+  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   bool shown_;
   bool color_;
   std::size_t width_ = 0;  // of what stands there now

@@ -71,13 +71,14 @@ class Server:
         self.env = env or {}
         self.process = None
         self.port = None
+        self.wanted_port = 0  # any free one
         self.start()
 
     def start(self):
         began = time.monotonic()
         with open(self.home / "server.log", "ab") as log:
             self.process = subprocess.Popen(
-                [PROGRAM, "serve", "--data-dir", str(self.data_dir), "--listen", "127.0.0.1:0", *self.flags],
+                [PROGRAM, "serve", "--data-dir", str(self.data_dir), "--listen", f"127.0.0.1:{self.wanted_port}", *self.flags],
                 stdout=subprocess.PIPE, stderr=log, env=environment(**self.env))
         line = self._first_line()
         match = re.fullmatch(r"listening on http://127\.0\.0\.1:(\d+)\n", line)

@@ -1,0 +1,143 @@
+#include "cli/client_context.h"
+
+#include <cstdlib>
+
+#include "cli/credentials.h"
+#include "cli/paths.h"
+#include "cli/terminal.h"
+#include "cli/toml_file.h"
+
+namespace tideline::cli {
+namespace {
+
+/// What the user's own configuration says of a workspace:
+///
+///   [workspaces."/home/ada/shop"]
+///   identifier = "acme/shop"
+///   server = "https://tideline.example.com"
+///   organization = "0b3f9c1e-…"
+struct WorkspaceSettings {
+  std::string identifier;
+  std::string server;
+  std::string organization;
+};
+
+Result<WorkspaceSettings> settings_of(const std::filesystem::path& root) {
+  WorkspaceSettings settings;
+  std::error_code error;
+  if (!std::filesystem::exists(client_config(), error)) return settings;
+  TRY(const toml::table table, read_toml(client_config()));
+  const auto* workspaces = table.get_as<toml::table>("workspaces");
+  const auto* entry = workspaces ? workspaces->get_as<toml::table>(root.string()) : nullptr;
+  if (!entry) return settings;
+  const auto text = [entry](const char* key) {
+    const auto* value = entry->get_as<std::string>(key);
+    return value ? value->get() : std::string();
+  };
+  return WorkspaceSettings{text("identifier"), text("server"), text("organization")};
+}
+
+}  // namespace
+
+Result<ClientContext> find_context(const Place& place) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(place.directory, error))
+    return fail(Code::kInvalidInput, "there is no directory " + place.directory.string());
+  ClientContext context{.workspace = sync::detect_workspace(place.directory, sync::GitEnvironment::of_process()),
+                        .state = sync::LocalState(client_data_directory()),
+                        .memory = {},
+                        .target = {},
+                        .replica = {}};
+  TRY(const WorkspaceSettings settings, settings_of(context.workspace.root));
+  if (!settings.identifier.empty()) {
+    context.workspace.identifier = settings.identifier;
+    context.workspace.names = {{settings.identifier, "the name in " + client_config().string()}};
+  }
+  TRY(auto memory, context.state.recall(context.workspace.root));
+
+  std::string server = place.server;
+  std::string organization = place.organization;
+  if (server.empty()) server = settings.server;
+  if (organization.empty()) organization = settings.organization;
+  if (memory && (server.empty() || without_trailing_slash(server) == memory->server)) {
+    server = memory->server;
+    if (organization.empty()) organization = memory->organization.to_string();
+  }
+  // A file that others can read is told by what needs the token; queries need none.
+  const auto login = find_login(credentials_file(), server, organization);
+  if (login && *login) {
+    if (server.empty()) server = (*login)->server;
+    if (organization.empty()) organization = (*login)->organization;
+    context.target.ca_file = (*login)->ca_file;
+  }
+  if (server.empty() || organization.empty()) {
+    if (!login) return fail(login.error());
+    return fail(Code::kInvalidInput, "it is not known which server and organization this is about",
+                "tideline login; or --server and --org (TIDELINE_SERVER, TIDELINE_ORG)");
+  }
+  const auto id = OrganizationId::parse(organization);
+  if (!id)
+    return fail(Code::kInvalidInput, "--org " + organization + " is no id",
+                "an id looks like 0b3f9c1e-7d42-4c55-9e0a-5a4f6c1d2e3f");
+  if (!place.ca_file.empty()) context.target.ca_file = place.ca_file;
+  context.target.server = without_trailing_slash(server);
+  context.target.organization = *id;
+  context.target.user_agent = "tideline/" TIDELINE_VERSION;
+  context.replica = context.state.replica_file(context.target.server, *id);
+  if (memory && memory->server == context.target.server && memory->organization == *id)
+    context.memory = std::move(memory);
+  return context;
+}
+
+Result<std::string> present_token(const sync::ServerTarget& target) {
+  if (const char* token = std::getenv("TIDELINE_TOKEN"); token && *token) return std::string(token);
+  TRY(auto login, find_login(credentials_file(), target.server, target.organization.to_string()));
+  if (login) return std::move(login->token);
+  return fail(Code::kUnauthenticated, "no token for " + target.server, "tideline login, or TIDELINE_TOKEN");
+}
+
+Result<ClientContext> find_context_with_token(const Place& place) {
+  TRY(ClientContext context, find_context(place));
+  if (context.target.server.find("://") == std::string::npos)
+    return fail(Code::kInvalidInput, context.target.server + " is no URL",
+                "as in https://tideline.example.com or http://127.0.0.1:3001");
+  if (!http::is_token_safe(context.target.server))
+    return fail(Code::kInvalidInput, "a token is not sent to " + context.target.server,
+                "use https, or http to this machine");
+  TRY(context.target.token, present_token(context.target));
+  return context;
+}
+
+Result<replica::Reader> open_replica(const ClientContext& context) {
+  auto reader = replica::Reader::open(context.replica);
+  if (!reader && reader.error().code == Code::kNotFound)
+    return fail(Code::kNotFound, "there is no replica of this organization here yet", "tideline sync makes it");
+  return reader;
+}
+
+Error told(const sync::SyncError& failure, const ClientContext& context) {
+  Error error = failure.error;
+  if (failure.trouble == sync::Trouble::kUnauthenticated && error.hint.empty())
+    error.hint = "the token does not hold (any more): tideline login --server " + context.target.server;
+  if (failure.trouble == sync::Trouble::kUnauthenticated) error.hint = "get a new token, and tideline login";
+  if (failure.trouble == sync::Trouble::kDenied && error.hint.empty())
+    error.hint =
+        "ask an admin of the organization; what is here can no longer be queried (tideline logout --purge "
+        "deletes it)";
+  return error;
+}
+
+std::string ago(Timestamp then, Timestamp now) {
+  const std::int64_t seconds = (now.micros - then.micros) / 1'000'000;
+  if (seconds < 0) return "at " + then.to_string();  // a clock that was set back
+  const auto times = [](std::int64_t n, const char* unit) {
+    return std::to_string(n) + " " + unit + (n == 1 ? "" : "s") + " ago";
+  };
+  if (seconds < 5) return "just now";
+  if (seconds < 120) return times(seconds, "second");
+  if (seconds < 2 * 3600) return times(seconds / 60, "minute");
+  if (seconds < 2 * 86'400) return times(seconds / 3600, "hour");
+  return times(seconds / 86'400, "day");
+}
+
+}  // namespace tideline::cli

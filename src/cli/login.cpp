@@ -1,0 +1,215 @@
+// `tideline login` and `tideline logout`: a token, checked against the server and kept for this user alone.
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "cli/client_context.h"
+#include "cli/credentials.h"
+#include "cli/options.h"
+#include "cli/paths.h"
+#include "cli/terminal.h"
+#include "replica/replica.h"
+#include "sync/private_file.h"
+
+namespace tideline::cli {
+namespace {
+
+constexpr std::size_t kMaxTokenBytes = 64 * 1024;
+
+std::string ask(const std::string& question, bool hidden) {
+  std::fprintf(stderr, "%s: ", question.c_str());
+  std::fflush(stderr);
+  termios before{};
+  const bool changed = hidden && tcgetattr(STDIN_FILENO, &before) == 0;
+  if (changed) {
+    termios silent = before;
+    silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+  }
+  std::string line;
+  std::getline(std::cin, line);
+  if (changed) {
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+    std::fputc('\n', stderr);
+  }
+  return std::string(trim(line));
+}
+
+bool has_person() { return isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1; }
+
+Result<std::string> read_token(const LoginOptions& options) {
+  std::string token;
+  if (!options.token_file.empty()) {
+    if (options.token_file == "-") {
+      std::getline(std::cin, token);
+    } else {
+      TRY(auto text, sync::read_file(options.token_file));
+      if (!text) return fail(Code::kInvalidInput, "there is no file " + options.token_file);
+      token = std::move(*text);
+    }
+  } else if (const char* variable = std::getenv("TIDELINE_TOKEN"); variable && *variable) {
+    token = variable;
+  } else if (has_person()) {
+    token = ask("Token (not shown)", true);
+  } else {
+    std::getline(std::cin, token);
+  }
+  token = std::string(trim(token));
+  if (token.empty())
+    return fail(Code::kInvalidInput, "no token was given", "--token-file, TIDELINE_TOKEN, or type it at a terminal");
+  if (token.size() > kMaxTokenBytes || token.find_first_of(" \t\r\n") != std::string::npos)
+    return fail(Code::kInvalidInput, "what was given is no token");
+  return token;
+}
+
+/// tdl_<organization>_<secret> says whose it is.
+std::string organization_in(const std::string& token) {
+  constexpr std::string_view kPrefix = "tdl_";
+  if (!token.starts_with(kPrefix) || token.size() < kPrefix.size() + 37) return {};
+  const std::string id = token.substr(kPrefix.size(), 36);
+  return OrganizationId::parse(id) ? id : std::string();
+}
+
+/// When the token ends, where it says so itself. Not verified: to be shown, no more.
+std::optional<Timestamp> expiry_of(const std::string& token) {
+  const auto parts = split(token, '.');
+  if (parts.size() != 3) return std::nullopt;
+  const auto claims = from_base64url(parts[1]);
+  const auto json = claims ? Json::parse(*claims, "token") : Result<Json>(fail(Code::kInvalidInput, ""));
+  const Json* exp = json ? json->find("exp") : nullptr;
+  if (!exp || !exp->if_int() || *exp->if_int() <= 0 || *exp->if_int() > 4'000'000'000) return std::nullopt;
+  return Timestamp{*exp->if_int() * 1'000'000};
+}
+
+Result<void> log_in(LoginOptions options) {
+  Place& place = options.place;
+  if (place.server.empty() && has_person()) place.server = ask("Server (https://…)", false);
+  if (place.server.empty())
+    return fail(Code::kInvalidInput, "it is not said to which server", "--server URL, or TIDELINE_SERVER");
+  Login login{without_trailing_slash(place.server), place.organization, {}, {}};
+  if (login.server.find("://") == std::string::npos)
+    return fail(Code::kInvalidInput, login.server + " is no URL",
+                "as in https://tideline.example.com or http://127.0.0.1:3001");
+  if (!http::is_token_safe(login.server))
+    return fail(Code::kInvalidInput, "a token is not sent to " + login.server, "use https, or http to this machine");
+  TRY(login.token, read_token(options));
+  if (login.organization.empty()) login.organization = organization_in(login.token);
+  if (login.organization.empty() && has_person()) login.organization = ask("Organization (its id)", false);
+  const auto organization = OrganizationId::parse(login.organization);
+  if (!organization)
+    return fail(
+        Code::kInvalidInput,
+        login.organization.empty() ? "it is not said which organization" : "--org " + login.organization + " is no id",
+        "--org ID; an id looks like 0b3f9c1e-7d42-4c55-9e0a-5a4f6c1d2e3f");
+  login.organization = organization->to_string();
+  if (!place.ca_file.empty()) {
+    std::error_code error;
+    login.ca_file = std::filesystem::absolute(place.ca_file, error);
+  }
+
+  static const std::atomic<bool> stop = false;
+  sync::Api api({login.server, *organization, login.token, login.ca_file, "tideline/" TIDELINE_VERSION}, stop);
+  auto connections = api.connections();
+  if (!connections) {
+    Error error = connections.error().error;
+    if (connections.error().trouble == sync::Trouble::kUnauthenticated)
+      error.hint = "is it complete, of this server, and not past its time?";
+    if (connections.error().trouble == sync::Trouble::kDenied && error.hint.empty())
+      error.hint = "the token must be of a member of this organization, or made there with the scope read";
+    return fail(std::move(error));
+  }
+  TRY_VOID(store_login(credentials_file(), login));
+  const auto expiry = expiry_of(login.token);
+  if (place.json) {
+    std::string line;
+    JsonWriter json(line);
+    json.begin_object().key("server").string(login.server).key("organization").string(login.organization);
+    json.key("connections").number(static_cast<std::int64_t>(connections->size()));
+    json.key("token_expires_at");
+    if (expiry)
+      json.string(expiry->to_string());
+    else
+      json.null();
+    json.key("credentials").string(credentials_file().string()).end_object();
+    print_line(line);
+    return {};
+  }
+  print_line("logged in to " + login.server);
+  const auto count = connections->size();
+  print_line("  organization " + login.organization + ", " + std::to_string(count) +
+             (count == 1 ? " connection" : " connections"));
+  if (expiry) print_line("  the token holds until " + expiry->to_string().substr(0, 19) + "Z");
+  print_line("  kept in " + credentials_file().string());
+  return {};
+}
+
+Result<void> log_out(const LogoutOptions& options) {
+  const Place& place = options.place;
+  std::string server = without_trailing_slash(place.server);
+  std::string organization = place.organization;
+  std::vector<sync::ServerTarget> purged;
+  if (server.empty()) {
+    TRY(const ClientContext context, find_context(place));
+    server = context.target.server;
+    organization = context.target.organization.to_string();
+  }
+  TRY(const auto removed, remove_login(credentials_file(), server, organization));
+  sync::LocalState state(client_data_directory());
+  std::int64_t deleted = 0;
+  std::vector<std::string> organizations;
+  for (const auto& login : removed) organizations.push_back(login.organization);
+  if (removed.empty() && !organization.empty()) organizations.push_back(organization);
+  if (options.purge) {
+    for (const auto& text : organizations) {
+      const auto id = OrganizationId::parse(text);
+      if (!id) continue;
+      const auto file = state.replica_file(server, *id);
+      replica::WriterOptions writer_options{.file = file, .organization = *id, .server = server, .what = "logout"};
+      auto writer = replica::Writer::open(writer_options);
+      if (!writer && writer.error().code == Code::kCorrupt) writer = replica::Writer::open(writer_options, true);
+      if (!writer) return fail(std::move(writer.error()));
+      TRY_VOID((*writer)->purge());
+      TRY_VOID(state.forget(server, *id));
+      ++deleted;
+    }
+  }
+  if (place.json) {
+    std::string line;
+    JsonWriter json(line);
+    json.begin_object().key("server").string(server).key("logged_out").begin_array();
+    for (const auto& login : removed) json.string(login.organization);
+    json.end_array().key("replicas_deleted").number(deleted).end_object();
+    print_line(line);
+    return {};
+  }
+  if (removed.empty())
+    print_line("there was no login for " + server);
+  else
+    print_line("logged out of " + server);
+  if (options.purge)
+    print_line(deleted == 1 ? "  its replica is deleted" : "  " + std::to_string(deleted) + " replicas are deleted");
+  else
+    print_line("  replicas stay and can be queried; --purge deletes them");
+  return {};
+}
+
+}  // namespace
+
+int login(const LoginOptions& options) {
+  const auto done = log_in(options);
+  return done ? kOk : report(done.error());
+}
+
+int logout(const LogoutOptions& options) {
+  const auto done = log_out(options);
+  return done ? kOk : report(done.error());
+}
+
+}  // namespace tideline::cli

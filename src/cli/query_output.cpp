@@ -1,0 +1,135 @@
+#include "cli/query_output.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "cli/terminal.h"
+
+namespace tideline::cli {
+
+using replica::Direction;
+using replica::Lineage;
+using replica::ObjectRef;
+
+std::string label(const ObjectRef& object) {
+  if (object.name.empty()) return object.full_name;
+  // A source is known by its table's place: several have a table of the same name.
+  if (object.object_type == "source" && object.unique_id.starts_with("source.")) {
+    const auto last = object.unique_id.rfind('.');
+    const auto before = last == std::string::npos ? last : object.unique_id.rfind('.', last - 1);
+    if (before != std::string::npos) return object.unique_id.substr(before + 1);
+  }
+  return object.name;
+}
+
+std::string label(const ObjectRef& object, const std::optional<std::string>& column) {
+  return column ? label(object) + "." + *column : label(object);
+}
+
+void write_ref_members(JsonWriter& json, const ObjectRef& object, const std::optional<std::string>& column) {
+  json.key("id").string(object.id.to_string()).key("unique_id").string(object.unique_id);
+  json.key("name").string(object.name).key("full_name").string(object.full_name);
+  json.key("object_type").string(object.object_type).key("connection_id").string(object.connection.to_string());
+  json.key("here").boolean(object.here);
+  if (column) json.key("column").string(*column);
+}
+
+void write_ref(JsonWriter& json, const ObjectRef& object, const std::optional<std::string>& column) {
+  json.begin_object();
+  write_ref_members(json, object, column);
+  json.end_object();
+}
+
+std::vector<std::string> tree_lines(const Lineage& lineage, Direction direction) {
+  std::vector<std::string> lines;
+  if (lineage.nodes.empty()) return lines;
+  struct Child {
+    std::size_t node;
+    const replica::LineageEdge* edge;
+  };
+  std::vector<std::vector<Child>> children(lineage.nodes.size());
+  for (const auto& edge : lineage.edges) {
+    if (direction == Direction::kUpstream)
+      children[edge.target].push_back({edge.source, &edge});
+    else
+      children[edge.source].push_back({edge.target, &edge});
+  }
+  for (auto& of : children) {
+    // By what is seen: the order of ids differs from one organization to the next.
+    std::sort(of.begin(), of.end(), [&](const Child& a, const Child& b) {
+      const auto key = [&](const Child& child) {
+        const auto& node = lineage.nodes[child.node];
+        return std::tuple(label(node.object, node.column), node.object.object_type, child.node, child.edge->type);
+      };
+      return key(a) < key(b);
+    });
+    of.erase(
+        std::unique(of.begin(), of.end(),
+                    [](const Child& a, const Child& b) { return a.node == b.node && a.edge->type == b.edge->type; }),
+        of.end());
+  }
+  const auto line_of = [&](std::size_t node, const replica::LineageEdge* edge) {
+    const auto& each = lineage.nodes[node];
+    std::string line = printable(label(each.object, each.column));
+    if (each.column) {
+      if (edge) line += "  " + edge->type;
+      if (edge && edge->expression && edge->type != "direct") line += "  " + cut_to(printable(*edge->expression), 60);
+    } else {
+      line += "  " + (each.object.here ? each.object.object_type : std::string("not synced"));
+    }
+    if (edge && edge->confidence < 1000)
+      line += "  (confidence 0." + std::to_string(1000 + edge->confidence).substr(1) + ")";
+    return line;
+  };
+  std::vector<char> unfolded(lineage.nodes.size(), 0);
+  // An own stack: lineage is as deep as a project makes it.
+  struct Frame {
+    std::size_t node;
+    std::size_t next;
+    std::string indent;
+  };
+  lines.push_back(line_of(0, nullptr));
+  unfolded[0] = 1;
+  std::vector<Frame> stack{{0, 0, ""}};
+  while (!stack.empty()) {
+    Frame& frame = stack.back();
+    const auto& of = children[frame.node];
+    if (frame.next == of.size()) {
+      stack.pop_back();
+      continue;
+    }
+    const Child child = of[frame.next++];
+    const bool last = frame.next == of.size();
+    const bool again = unfolded[child.node] && !children[child.node].empty();
+    lines.push_back(frame.indent + (last ? "└─ " : "├─ ") + line_of(child.node, child.edge) +
+                    (again ? "  (above)" : ""));
+    if (unfolded[child.node]) continue;
+    unfolded[child.node] = 1;
+    std::string indent = frame.indent + (last ? "   " : "│  ");
+    stack.push_back({child.node, 0, std::move(indent)});
+  }
+  if (lineage.truncated) lines.emplace_back("… there is more (--depth, --limit)");
+  return lines;
+}
+
+void write_lineage(JsonWriter& json, const Lineage& lineage) {
+  json.begin_object().key("nodes").begin_array();
+  for (const auto& node : lineage.nodes) {
+    json.begin_object();
+    write_ref_members(json, node.object, node.column);
+    json.key("depth").number(static_cast<std::int64_t>(node.depth)).end_object();
+  }
+  json.end_array().key("edges").begin_array();
+  for (const auto& edge : lineage.edges) {
+    json.begin_object().key("source").number(static_cast<std::int64_t>(edge.source));
+    json.key("target").number(static_cast<std::int64_t>(edge.target)).key("type").string(edge.type);
+    json.key("expression")
+        .optional_string(edge.expression)
+        .key("confidence")
+        .raw(std::to_string(static_cast<double>(edge.confidence) / 1000).substr(0, 5));
+    json.end_object();
+  }
+  json.end_array().key("truncated").boolean(lineage.truncated).end_object();
+}
+
+}  // namespace tideline::cli

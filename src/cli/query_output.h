@@ -1,0 +1,25 @@
+#pragma once
+// Answers of the replica as text and as JSON.
+
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "replica/queries.h"
+
+namespace tideline::cli {
+
+/// "orders", "raw.orders" of a source, "orders.amount" of a column: how lists and trees name it.
+std::string label(const replica::ObjectRef& object);
+std::string label(const replica::ObjectRef& object, const std::optional<std::string>& column);
+
+/// {"id", "unique_id", "name", "full_name", "object_type", "connection_id", "here"} and "column" where there is one.
+void write_ref(JsonWriter& json, const replica::ObjectRef& object, const std::optional<std::string>& column);
+/// The same without the braces.
+void write_ref_members(JsonWriter& json, const replica::ObjectRef& object, const std::optional<std::string>& column);
+
+/// One way of a lineage as a tree from nodes[0]. What stands in it already is named again, but not unfolded again.
+std::vector<std::string> tree_lines(const replica::Lineage& lineage, replica::Direction direction);
+void write_lineage(JsonWriter& json, const replica::Lineage& lineage);
+
+}  // namespace tideline::cli
