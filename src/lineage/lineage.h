@@ -34,6 +34,8 @@ struct Reader {
   RelationIndex self = kNone;
   /// Columns the result is known to have, in order (its catalog): they complete a * that cannot be expanded.
   const RelationColumns* expected = nullptr;
+  /// Columns that others are known to read of the result: where a * cannot be expanded, it must give them.
+  std::span<const std::string> demanded;
   /// Whether inferred columns of every relation may be used: once all are there.
   bool all_inferred = false;
 };

@@ -19,6 +19,8 @@ constexpr std::string_view kSnapshotColumns[] = {"dbt_scd_id", "dbt_updated_at",
 
 // The last round: what models read without saying so may again be read by others.
 constexpr int kMaxRounds = 4;
+// Models that pass on the * of one another, one after the other, over a source that nobody knows.
+constexpr int kMaxFillRounds = 32;
 
 }  // namespace
 
@@ -30,6 +32,7 @@ struct Project::Impl {
     std::vector<RelationIndex> reads;    // that it does not declare, sorted
     std::vector<RelationIndex> visible;  // these and what it declares, sorted
     bool published = false;
+    std::vector<std::string> demanded;  // what others read of its result and it does not list, sorted
   };
 
   std::unique_ptr<Relations> relations;
@@ -60,6 +63,10 @@ struct Project::Impl {
       number(relation);
       columns(relations->inferred(relation));
     }
+    for (const auto& name : state.demanded) {
+      hash.update(name);
+      number(name.size());
+    }
     // Of what is read without being declared only the columns given at first are seen.
     for (const auto& read : state.lineage.reads) {
       number(read.relation);
@@ -83,7 +90,8 @@ struct Project::Impl {
     if (from_catalog)
       for (std::size_t i = 0; i < given->listed(); ++i) put(given->name(i));
     std::size_t listed = names.size();
-    for (const auto& column : state.lineage.columns) put(column.name);
+    for (const auto& column : state.lineage.columns)
+      if (!column.demanded) put(column.name);
     if (state.model.is_snapshot)
       for (const auto name : kSnapshotColumns) put(std::string(name));
     if (!from_catalog) listed = names.size();
@@ -112,6 +120,7 @@ struct Project::Impl {
       Reader reader;
       reader.upstream = upstream;
       reader.self = state.model.relation;
+      reader.demanded = state.demanded;
       if (reader.self != kNone) reader.expected = relations->columns(reader.self);
       state.lineage = analyse(sql, *state.model.dialect, *relations, reader);
     }
@@ -172,6 +181,34 @@ struct Project::Impl {
       if (std::none_of(gaps.begin(), gaps.end(), [](const Gap& gap) { return gap.reason == Reason::kCycle; }))
         gaps.push_back({Reason::kCycle, states[numbers[i]].model.id, {}});
     }
+  }
+
+  /// Models over a * that cannot be expanded, where what is read of them is not what they were last resolved with.
+  std::vector<std::size_t> to_fill() {
+    std::vector<std::set<std::string>> demanded(states.size());
+    std::vector<bool> used;
+    for (const State& state : states) {
+      const QueryLineage& lineage = state.lineage;
+      used.assign(lineage.sources.size(), false);
+      for (const auto& column : lineage.columns)
+        for (const auto& edge : column.edges) used[edge.source] = true;
+      for (const auto& influence : lineage.influences) used[influence.source] = true;
+      for (std::size_t i = 0; i < used.size(); ++i) {
+        const RelationIndex relation = lineage.reads[lineage.sources[i].read].relation;
+        if (!used[i] || lineage.sources[i].known || relation == kNone || relation == state.model.relation) continue;
+        if (const auto builder = builders.find(relation); builder != builders.end())
+          demanded[builder->second].insert(lineage.sources[i].name);
+      }
+    }
+    std::vector<std::size_t> numbers;
+    for (std::size_t i = 0; i < states.size(); ++i) {
+      if (states[i].lineage.failed || states[i].lineage.columns_complete) demanded[i].clear();
+      if (std::equal(demanded[i].begin(), demanded[i].end(), states[i].demanded.begin(), states[i].demanded.end()))
+        continue;
+      states[i].demanded.assign(demanded[i].begin(), demanded[i].end());
+      numbers.push_back(i);
+    }
+    return numbers;
   }
 
   /// Models that read what another one builds without declaring it, where that matters; and those that read them.
@@ -254,6 +291,12 @@ void Project::resolve(const SqlOf& sql_of, unsigned threads) {
   impl_->run(numbers, sql_of, std::max(threads, 1U));
   for (int round = 1; round < kMaxRounds; ++round) {
     numbers = impl_->to_repeat();
+    if (numbers.empty()) break;
+    impl_->run(numbers, sql_of, std::max(threads, 1U));
+  }
+  // What is demanded of a model, it may demand of those it reads: a round for each * over a *.
+  for (int round = 0; round < kMaxFillRounds; ++round) {
+    numbers = impl_->to_fill();
     if (numbers.empty()) return;
     impl_->run(numbers, sql_of, std::max(threads, 1U));
   }
@@ -277,6 +320,7 @@ void Project::take_over(Project&& earlier) {
     state.lineage = std::move(found->second->lineage);
     state.fingerprint = std::move(found->second->fingerprint);
     state.reads = std::move(found->second->reads);
+    state.demanded = std::move(found->second->demanded);
     Impl::find_visible(state);
   }
 }

@@ -67,6 +67,7 @@ QueryLineage Resolver::run() {
     return failure(Reason::kNoQuery, "", {});
   }
   complete_by_catalog(*shape);
+  add_demanded(*shape);
   QueryLineage result = result_of(shape, std::move(target));
   if (spent_ > budget_) return failure(Reason::kTooComplex, "", {});
   return result;
@@ -88,6 +89,18 @@ void Resolver::complete_by_catalog(Shape& shape) {
   }
   shape.columns.insert(shape.columns.end(), added.begin(), added.end());
   shape.open = false;
+}
+
+void Resolver::add_demanded(Shape& shape) {
+  if (!shape.open || shape.relation != nullptr || shape.read != kNone || !step(reader_.demanded.size())) return;
+  std::vector<ShapeColumn> added;
+  for (const std::string& demanded : reader_.demanded) {
+    const Name name(demanded, true);
+    if (find_known(shape, name) != kNone) continue;
+    if (const NodeId node = find_open(shape, name, {}); node != kNone) added.push_back({name, node});
+  }
+  demanded_from_ = shape.columns.size();
+  shape.columns.insert(shape.columns.end(), added.begin(), added.end());
 }
 
 void Resolver::add_columns(Shape& shape, QueryLineage& result) {
@@ -117,6 +130,7 @@ void Resolver::add_columns(Shape& shape, QueryLineage& result) {
       edge.confidence = reached.way.confidence;
       edge.doubt = reached.way.doubt;
     }
+    column.demanded = i >= demanded_from_;
     column.gaps.assign(graph_.gaps().begin(), graph_.gaps().end());
     column.expression = graph_.span(node);
     column.constant = column.edges.empty() && column.gaps.empty() && !graph_.of_rows();

@@ -111,6 +111,7 @@ class Resolver {
   // resolver.cpp: the result
   Shape* statement(const sql::Statement& statement, std::vector<std::string>& target);
   void complete_by_catalog(Shape& shape);
+  void add_demanded(Shape& shape);
   QueryLineage result_of(Shape* shape, std::vector<std::string> target);
   void add_columns(Shape& shape, QueryLineage& result);
   bool add_influences(Shape& root, QueryLineage& result, std::vector<bool>& used_gaps);
@@ -223,6 +224,7 @@ class Resolver {
   std::vector<Gap> gaps_;
   std::unordered_map<std::string, std::uint32_t> gap_numbers_;
   std::unordered_map<std::string, std::vector<Shape*>> ctes_;  // by name in lower case; the innermost last
+  std::size_t demanded_from_ = SIZE_MAX;                       // position of the first column that is only demanded
   std::size_t budget_ = 0;
   std::size_t spent_ = 0;
 };

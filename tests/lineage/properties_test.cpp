@@ -241,6 +241,19 @@ TEST(LineageProject, OnlyWhatChangedIsResolvedAgain) {
   EXPECT_EQ(render(next.lineage(2), next.relations()), "id: direct m1.id\n");
 }
 
+TEST(LineageProject, AStarOverColumnsThatAreNotKnownGivesWhatIsReadOfIt) {
+  const Models models{{"select * from nowhere", "select * from m0", "select id, upper(kind) as k from m1"},
+                      {{}, {1}, {2}}};
+  Project project = project_of(models);
+  resolve(project, models, 2);
+  EXPECT_EQ(render(project.lineage(1), project.relations()),
+            "id: direct m0.id (950 unknown_columns)\nkind: direct m0.kind (950 unknown_columns)\nand more\n"
+            "gap: unknown_columns m0\n");
+  EXPECT_EQ(project.lineage(0).columns.size(), 2U);
+  resolve(project, models, 1);
+  EXPECT_EQ(project.resolved(), 0U);
+}
+
 TEST(LineageProject, ACycleIsSaid) {
   const Models models{{"select id from m1", "select id from m0"}, {{2}, {1}}};
   Project project = project_of(models);
