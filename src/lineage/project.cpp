@@ -189,6 +189,8 @@ struct Project::Impl {
     std::vector<bool> used;
     for (const State& state : states) {
       const QueryLineage& lineage = state.lineage;
+      const auto is_unknown = [](const SourceColumn& source) { return !source.known; };
+      if (std::none_of(lineage.sources.begin(), lineage.sources.end(), is_unknown)) continue;
       used.assign(lineage.sources.size(), false);
       for (const auto& column : lineage.columns)
         for (const auto& edge : column.edges) used[edge.source] = true;
