@@ -149,7 +149,8 @@ class Lexer {
         break;
       case '-':
         // A rule of dashes is no chain of minus signs, whatever MySQL says: StarRocks takes it for the comment it is.
-        if (starts("--") && (!dialect_.dash_needs_space || at_ + 2 >= text_.size() || is(peek(2), kBlank) || peek(2) == '-'))
+        if (starts("--") &&
+            (!dialect_.dash_needs_space || at_ + 2 >= text_.size() || is(peek(2), kBlank) || peek(2) == '-'))
           return line();
         break;
       case '#':
@@ -220,7 +221,7 @@ class Lexer {
     }
     auto text = text_.substr(begin, at_ - begin);
     if (char quote = peek(); (quote == '\'' || quote == '"') && text.size() <= 2) {
-      if (auto kind = prefixed_string(text, quote); kind != TokenKind::kError) return kind;
+      if (auto kind = prefixed_string(text, quote); kind != TokenKind::kWord) return kind;
     }
     if (peek() == '&' && (text == "u" || text == "U") && (peek(1) == '\'' || peek(1) == '"')) {
       ++at_;
@@ -230,19 +231,19 @@ class Lexer {
     return TokenKind::kWord;
   }
 
-  /// kError: the word is no prefix of the string that follows.
+  /// kWord: it is no prefix of the string that follows.
   TokenKind prefixed_string(std::string_view prefix, char quote) {
     bool raw = false;
     bool escapes = dialect_.backslash_escapes;
-    if (quote == '"' && !dialect_.double_quote_is_string) return TokenKind::kError;
+    if (quote == '"' && !dialect_.double_quote_is_string) return TokenKind::kWord;
     if (prefix.size() == 1) {
       switch (prefix[0] | 0x20) {
         case 'e':
-          if (dialect_.prefixed_strings) return TokenKind::kError;
+          if (dialect_.prefixed_strings) return TokenKind::kWord;
           escapes = true;
           break;
         case 'r':
-          if (!dialect_.prefixed_strings) return TokenKind::kError;
+          if (!dialect_.prefixed_strings) return TokenKind::kWord;
           raw = true;
           break;
         case 'b':
@@ -250,11 +251,11 @@ class Lexer {
         case 'x':
           break;
         default:
-          return TokenKind::kError;
+          return TokenKind::kWord;
       }
     } else if (!dialect_.prefixed_strings || !((prefix[0] | 0x20) == 'r' || (prefix[0] | 0x20) == 'b') ||
                !((prefix[1] | 0x20) == 'r' || (prefix[1] | 0x20) == 'b') || (prefix[0] | 0x20) == (prefix[1] | 0x20)) {
-      return TokenKind::kError;
+      return TokenKind::kWord;
     } else {
       raw = true;
     }
@@ -350,9 +351,11 @@ class Lexer {
       digits(true);
       return TokenKind::kNumber;
     }
+    auto begin = at_;
     digits(false);
     bool member = before_ == TokenKind::kOperator && last_op_ == Op::kDot;  // t.1.2 is two indexes
-    if (peek() == '.' && peek(1) != '.' && !member && !(is(peek(1), kWordStart) && (peek(1) | 0x20) != 'e')) {
+    if (at_ == begin ||
+        (peek() == '.' && peek(1) != '.' && !member && !(is(peek(1), kWordStart) && (peek(1) | 0x20) != 'e'))) {
       ++at_;
       digits(false);
     }

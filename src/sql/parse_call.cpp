@@ -8,20 +8,27 @@
 namespace tideline::sql {
 namespace {
 
+enum class PartPlace : std::uint8_t { kFirst, kSecond, kLast };
 struct DatePartArgument {
   std::string_view function;
-  std::int8_t index;  // -1: any
+  PartPlace place;
+  std::uint8_t least;  // arguments: dateadd(day, 1, x) has a part, Spark's datediff(a, b) none
 };
-// Where a bare word is a part of a date and no column.
+// Where a bare word is a part of a date and no column. Wrong here is a column lost: a column may be named day.
 constexpr DatePartArgument kDateParts[] = {
-    {"dateadd", 0},        {"datediff", 0},       {"date_part", 0},     {"datepart", 0},
-    {"datename", 0},       {"timestampadd", 0},   {"timestampdiff", 0}, {"timediff", 0},
-    {"timeadd", 0},        {"date_trunc", -1},    {"datetrunc", -1},    {"timestamp_trunc", 1},
-    {"datetime_trunc", 1}, {"time_trunc", 1},     {"trunc", 1},         {"date_diff", -1},
-    {"datetime_diff", 2},  {"timestamp_diff", 2}, {"time_diff", 2},     {"last_day", 1},
-    {"next_day", 1},       {"date_bucket", 0},    {"datediff_big", 0},  {"date_add", 0},
-    {"date_sub", 0},       {"time_slice", 2},     {"week", 0},          {"floor", 1},
-    {"ceil", 1},           {"timestamp_add", 0},  {"datetimediff", 0},
+    {"dateadd", PartPlace::kFirst, 3},          {"datediff", PartPlace::kFirst, 3},
+    {"datediff_big", PartPlace::kFirst, 3},     {"date_add", PartPlace::kFirst, 3},
+    {"date_sub", PartPlace::kFirst, 3},         {"timestampadd", PartPlace::kFirst, 3},
+    {"timestampdiff", PartPlace::kFirst, 3},    {"timediff", PartPlace::kFirst, 3},
+    {"timeadd", PartPlace::kFirst, 3},          {"date_bucket", PartPlace::kFirst, 3},
+    {"date_part", PartPlace::kFirst, 2},        {"datepart", PartPlace::kFirst, 2},
+    {"datename", PartPlace::kFirst, 2},         {"date_trunc", PartPlace::kFirst, 2},
+    {"datetrunc", PartPlace::kFirst, 2},        {"date_diff", PartPlace::kFirst, 3},
+    {"timestamp_trunc", PartPlace::kSecond, 2}, {"datetime_trunc", PartPlace::kSecond, 2},
+    {"time_trunc", PartPlace::kSecond, 2},      {"trunc", PartPlace::kSecond, 2},
+    {"last_day", PartPlace::kSecond, 2},        {"datetime_diff", PartPlace::kLast, 3},
+    {"timestamp_diff", PartPlace::kLast, 3},    {"time_diff", PartPlace::kLast, 3},
+    {"time_slice", PartPlace::kLast, 3},
 };
 
 bool is_date_part(std::string_view word) {
@@ -101,8 +108,6 @@ bool is_date_part(std::string_view word) {
                                                 "centuries",
                                                 "millennium",
                                                 "millennia",
-                                                "date",
-                                                "time",
                                                 "timezone_hour",
                                                 "timezone_minute",
                                                 "tzoffset",
@@ -126,33 +131,37 @@ bool one_of(std::string_view name, std::initializer_list<std::string_view> names
 
 }  // namespace
 
-// date_trunc(month, x): month becomes a word of the syntax. date_trunc(x, week(monday)) the same.
-const Expression* Parser::date_part(const Expression* value, std::size_t index, std::string_view function) {
-  if (!dialect_.date_part_words) return value;
-  std::string_view word;
+/// A bare word that is a part of a date, or week(monday).
+bool Parser::is_bare_part(const Expression* value) {
   if (const auto* column = as<Column>(value)) {
-    if (column->parts.size() != 1 || column->parts[0].quoted()) return value;
-    word = column->parts[0].text;
-  } else if (const auto* call = as<Call>(value)) {
-    if (call->base != nullptr || call->name.size() != 1 || !equal_ignoring_case(call->name[0].text, "week") ||
-        call->arguments.size() != 1 || as<Literal>(call->arguments[0].value) == nullptr ||
-        as<Literal>(call->arguments[0].value)->literal != LiteralKind::kWord) {
-      return value;
-    }
-    word = "week";
-  } else {
-    return value;
+    return column->parts.size() == 1 && !column->parts[0].quoted() && is_date_part(column->parts[0].text);
   }
-  for (const auto& [name, place] : kDateParts) {
-    if (name != function || (place >= 0 && static_cast<std::size_t>(place) != index) || !is_date_part(word)) continue;
+  const auto* call = as<Call>(value);
+  return call != nullptr && call->base == nullptr && call->name.size() == 1 &&
+         equal_ignoring_case(call->name[0].text, "week") && call->arguments.size() == 1 &&
+         is_bare_part(call->arguments[0].value);
+}
+
+// In date_trunc(month, x), month becomes a word of the syntax.
+void Parser::mark_date_part(Builder<Argument>& arguments, std::string_view function) {
+  if (!dialect_.date_part_words) return;
+  auto count = arguments.size();
+  for (const auto& [name, place, least] : kDateParts) {
+    if (name != function || count < least) continue;
+    std::size_t index = place == PartPlace::kFirst ? 0 : place == PartPlace::kSecond ? 1 : count - 1;
+    bool either = place == PartPlace::kFirst && (name == "date_trunc" || name == "date_diff");
+    if (either && dialect_.id == DialectId::kBigquery) index = count - 1;
+    if (either && dialect_.id == DialectId::kGeneric && !is_bare_part(arguments[0].value)) index = count - 1;
+    const auto* value = arguments[index].value;
+    if (!is_bare_part(value)) return;
     auto* node = arena_.make<Literal>();
     node->kind = Literal::kKind;
     node->span = value->span;
     node->literal = LiteralKind::kWord;
     node->text = text_of(value->span, text_);
-    return node;
+    arguments[index].value = node;
+    return;
   }
-  return value;
 }
 
 const Expression* Parser::call(List<Identifier> name, const Expression* base, std::uint32_t from) {
@@ -213,7 +222,6 @@ void Parser::argument(Builder<Argument>& out, std::string_view function) {
         item.value = node;
       }
     }
-    item.value = date_part(item.value, out.size(), function);
     if (at(K::kAs) && function != "extract") {
       advance();
       auto alias = name_or_error("a name after AS");
@@ -296,6 +304,7 @@ void Parser::call_arguments(Call& node) {
     arguments.back() = {.value = error_expression(from), .name = {}, .arrow = {}, .lead = Lead::kComma};
     if (!accept(Op::kComma)) break;
   }
+  mark_date_part(arguments, function);
   node.arguments = arguments.done();
   for (;;) {
     if (accept(K::kOrder, K::kBy)) {

@@ -428,7 +428,7 @@ const Expression* Parser::path(const Expression* base, std::uint32_t from) {
   for (;;) {
     if (at(Op::kLeftBracket)) {
       steps.push(index_step());
-    } else if (at(Op::kDot) && (at_name(1) || peek(1).kind == TokenKind::kNumber) && op(2) != Op::kLeftParen) {
+    } else if (at(Op::kDot) && ((at_name(1) && op(2) != Op::kLeftParen) || peek(1).kind == TokenKind::kNumber)) {
       advance();
       steps.push({.name = identifier(), .index = nullptr, .high = nullptr, .stride = nullptr});
     } else if (dialect_.colon_path && at(Op::kColon) && (at_name(1) || op(1) == Op::kLeftBracket) &&

@@ -220,7 +220,8 @@ const Expression* Parser::word() {
       break;
     case K::kConvert:
     case K::kTryConvert:
-      if (next == Op::kLeftParen && dialect_.id == DialectId::kTsql) return convert();
+      if (next == Op::kLeftParen && (dialect_.id == DialectId::kTsql || dialect_.id == DialectId::kRedshift))
+        return convert();
       break;
     case K::kExists:
       if (next == Op::kLeftParen && at_query(2)) return exists();

@@ -226,6 +226,7 @@ class Parser {
   const TableReference* table_primary();
   const TableReference* parenthesized_table(bool lateral);
   const TableReference* named_table();
+  void name_options(Call& call);
   const TableReference* table_function(bool lateral, std::uint32_t from);
   const TableReference* table_suffixes(const TableReference* table, std::uint32_t from);
   const TableReference* values_table(std::uint32_t from);
@@ -301,7 +302,8 @@ class Parser {
   void call_suffixes(Call& call);
   void argument(Builder<Argument>& out, std::string_view function);
   void argument_forms(Builder<Argument>& out, std::string_view function);
-  const Expression* date_part(const Expression* value, std::size_t index, std::string_view function);
+  static bool is_bare_part(const Expression* value);
+  void mark_date_part(Builder<Argument>& arguments, std::string_view function);
   const WindowSpec* window_in_parentheses();
   Bound frame_bound();
   void frame(WindowSpec& window);

@@ -274,7 +274,7 @@ const Statement* Parser::insert(const With& with, std::uint32_t from) {
   }
   node->options = joined(options);
   if (at(K::kAs) && at_plain_name(1) && node->target->kind == NodeKind::kTable) {
-    const_cast<Table*>(static_cast<const Table*>(node->target))->alias = table_alias();
+    const_cast<Table*>(static_cast<const Table*>(node->target))->alias.name = alias(true);
   }
   if (at(K::kBy) && keyword(1) == K::kName) {
     advance(2);

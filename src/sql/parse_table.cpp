@@ -687,6 +687,23 @@ bool Parser::sample(Sample& out) {
   return true;
 }
 
+// DuckDB: in read_csv('x', header = true), header is an option and no column.
+void Parser::name_options(Call& call) {
+  Builder<Argument> arguments(*this);
+  for (auto argument : call.arguments) {
+    const auto* equals = as<Operation>(argument.value);
+    const auto* option = equals == nullptr ? nullptr : as<Column>(equals->operands[0]);
+    if (option != nullptr && option->parts.size() == 1 && equals->operands.size() == 2 &&
+        equals->links[0].op == Operator::kEqual && !argument.name) {
+      argument.name = option->parts[0];
+      argument.arrow = equals->links[0].text;
+      argument.value = equals->operands[1];
+    }
+    arguments.push(argument);
+  }
+  call.arguments = arguments.done();
+}
+
 const TableReference* Parser::named_table() {
   auto from = begin();
   auto name = relation_name();
@@ -696,7 +713,9 @@ const TableReference* Parser::named_table() {
     auto* node = arena_.make<TableFunction>();
     node->kind = TableFunction::kKind;
     Builder<const Call*> calls(*this);
-    calls.push(as<Call>(value));
+    auto* function_call = const_cast<Call*>(as<Call>(value));
+    if (dialect_.id == DialectId::kDuckdb) name_options(*function_call);
+    calls.push(function_call);
     // f(x):path is a table of Snowflake's variant paths; read as the function.
     node->calls = calls.done();
     function_suffixes(*node);

@@ -205,7 +205,8 @@ bool Parser::at_clause() {
     case K::kWindow:
       return at_name(1) && keyword(2) == K::kAs;
     case K::kOffset:
-      return peek(1).kind == TokenKind::kNumber || peek(1).kind == TokenKind::kParameter;
+      return peek(1).kind == TokenKind::kNumber || peek(1).kind == TokenKind::kParameter || op(1) == Op::kLeftParen ||
+             op(1) == Op::kColon;
     default:
       return set_operator_precedence() > 0 || at(Op::kPipe);
   }
