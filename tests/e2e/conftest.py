@@ -1,6 +1,9 @@
+import contextlib
+
 import pytest
 
 import harness
+import histories
 
 # ctest shows this code as "Skipped": nothing of the file could run here, for the reasons pytest prints.
 ALL_SKIPPED = 77
@@ -31,6 +34,23 @@ def admin(server):
 @pytest.fixture(scope="module")
 def member(server, admin):
     return admin.as_user(server.user(admin.organization, "member@acme.example"))
+
+
+@pytest.fixture(scope="module")
+def database(server):
+    with contextlib.closing(histories.superuser(server)) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def second_server(server):
+    lines = (server.data_dir / "postgres" / "postmaster.pid").read_text().splitlines()
+    with harness.directory() as home:
+        second = harness.Server(home, "--database-url", f"host={lines[4]} port={lines[3]} user=tideline_server dbname=tideline")
+        try:
+            yield second
+        finally:
+            second.close()
 
 
 def pytest_sessionfinish(session, exitstatus):

@@ -8,87 +8,19 @@ import random
 import threading
 import time
 
-import psycopg2
 import pytest
 
 import harness
 import projects
 import reference_client
+from histories import TABLES, History, forget_below, rows_of, superuser
 from reference_client import KINDS, Replica
 
 # What is promised is a second; sanitizers and a busy machine get more.
 SLACK = 10 if harness.SANITIZED else 3
 STEPS = 400 if harness.SOAK else 40
-# Columns in the order of the tags; what the protocol calls kinds 1 to 7.
-TABLES = {
-    1: ("enterprise.connections", "id, type, name, full_name, subdir, url, aliases"),
-    2: ("metadata.files", "id, connection_id, relative_path, file_type, dialect, size_bytes, file_hash, parser_used, parse_confidence"),
-    3: ("metadata.objects", "id, connection_id, file_id, name, schema_name, database_name, full_name, object_type, definition, "
-        "compiled_definition, description, metadata, line_start, line_end, content_hash, confidence, extracted_from, extraction_tier"),
-    4: ("metadata.columns", "id, connection_id, object_id, name, data_type, is_nullable, is_primary_key, is_foreign_key, "
-        "default_value, description, position, metadata"),
-    5: ("metadata.dependencies", "id, connection_id, source_object_id, target_object_id, dependency_type, column_level, "
-        "source_column, target_column, expression, confidence, metadata, source_connection_id, source_full_name"),
-    6: ("metadata.columns_lineage", "id, connection_id, source_object_id, source_column, target_object_id, target_column, "
-        "expression, transformation_type, confidence, extracted_from, metadata, source_connection_id, source_full_name"),
-    7: ("metadata.object_documentation", "id, connection_id, object_id, executive_summary, business_narrative, "
-        "transformation_cards, code_explanations, business_rules, impact_analysis, generated_at, model, doc_version, extra"),
-}
-
-
-def superuser(server):
-    lines = (server.data_dir / "postgres" / "postmaster.pid").read_text().splitlines()
-    connection = psycopg2.connect(host=lines[4], port=lines[3], user="postgres", dbname="tideline")
-    connection.autocommit = True
-    return connection
-
-
-@pytest.fixture(scope="module")
-def database(server):
-    with contextlib.closing(superuser(server)) as connection:
-        yield connection
-
-
-@pytest.fixture(scope="module")
-def second_server(server):
-    lines = (server.data_dir / "postgres" / "postmaster.pid").read_text().splitlines()
-    with harness.directory() as home:
-        second = harness.Server(home, "--database-url", f"host={lines[4]} port={lines[3]} user=tideline_server dbname=tideline")
-        try:
-            yield second
-        finally:
-            second.close()
-
-
 def url(server):
     return f"http://127.0.0.1:{server.port}"
-
-
-def wanted(value):
-    if isinstance(value, memoryview):
-        return bytes(value)
-    return value
-
-
-def rows_of(database, connection):
-    """{kind: {id: [values by tag]}} as PostgreSQL has them."""
-    found = {}
-    with database.cursor() as cursor:
-        for kind, (table, columns) in TABLES.items():
-            key = "id" if kind == 1 else "connection_id"
-            hidden = " and hidden_at is null" if kind == 7 else ""
-            exact = columns.replace("generated_at", "(extract(epoch from generated_at) * 1000000)::bigint")
-            cursor.execute(f"select {exact} from {table} where {key} = %s{hidden}", (connection,))
-            names = columns.split(", ")
-            found[kind] = {}
-            for row in cursor:
-                values = {}
-                for tag, (name, value) in enumerate(zip(names, row), 1):
-                    if value is not None:
-                        is_id = name == "id" or name.endswith("_id")
-                        values[tag] = bytes.fromhex(value.replace("-", "")) if is_id else wanted(value)
-                found[kind][values[1]] = values
-    return found
 
 
 def assert_equal(database, replica):
@@ -103,60 +35,6 @@ def assert_equal(database, replica):
             ours = {id: reference_client.fields(row) for id, (_, row) in rows[kind].items()}
             assert all(number == kind for number, _ in ours.values())
             assert {id: values for id, (_, values) in ours.items()} == theirs[kind], TABLES[kind][0]
-
-
-class History:
-    """An organization to which things happen."""
-
-    def __init__(self, client, choice):
-        self.client, self.choice, self.minute, self.connections = client, choice, 0, {}
-
-    def push(self, name=None):
-        self.minute += 1
-        name = name or self.choice.choice(["acme/shop", "acme/web", "acme/data"])
-        manifest = projects.manifest(models=self.choice.randrange(1, 9), minute=self.minute, project=name.split("/")[1],
-                                     note=self.choice.choice(["", " a", " ü"]), first=self.choice.randrange(3))
-        catalog = projects.catalog(manifest, self.minute) if self.choice.random() < 0.3 else None
-        self.connections[name] = self.client.push(name, manifest, catalog)["connection_id"]
-
-    def document(self):
-        if not self.connections:
-            return
-        name, connection = self.choice.choice(sorted(self.connections.items()))
-        item = {"connection_id": connection, "unique_id": f"model.{name.split('/')[1]}.step_{self.choice.randrange(9)}",
-                "executive_summary": f"text {self.choice.randrange(5)}", "business_rules": [{"a": self.choice.randrange(3)}],
-                "generated_at": projects.stamp(self.minute)}
-        assert self.client.api("PUT", "/documentation", {"documentation": [item]}).status == 200
-
-    def remove(self):
-        if self.connections:
-            name = self.choice.choice(sorted(self.connections))
-            connection = self.connections.pop(name)
-            assert self.client.api("DELETE", f"/connections/{connection}").status == 200
-            if self.choice.random() < 0.5:
-                self.client.register(name, id=connection, type="git")
-                self.connections[name] = connection
-
-    def rename(self):
-        if self.connections:
-            name, connection = self.choice.choice(sorted(self.connections.items()))
-            assert self.client.api("PATCH", f"/connections/{connection}", {"name": f"n{self.choice.randrange(99)}"}).status == 200
-
-    def happen(self):
-        what = self.choice.random()
-        self.push() if what < 0.6 else self.document() if what < 0.8 else self.rename() if what < 0.9 else self.remove()
-
-
-def forget_below(database, organization, version):
-    """What pruning does once history is old enough."""
-    with database.cursor() as cursor:
-        for statement in ("update metadata.heads set floor = %(v)s where organization_id = %(o)s",
-                          "delete from metadata.tombstones where organization_id = %(o)s and row_version <= %(v)s",
-                          "delete from metadata.versions where organization_id = %(o)s and version <= %(v)s",
-                          "delete from metadata.connection_versions a where organization_id = %(o)s and version < %(v)s and exists"
-                          " (select from metadata.connection_versions b where b.organization_id = %(o)s"
-                          " and b.connection_id = a.connection_id and b.version > a.version and b.version <= %(v)s)"):
-            cursor.execute(statement, {"o": organization, "v": version})
 
 
 def test_replicas_equal_the_database_whatever_happens(server, second_server, database):
