@@ -165,6 +165,24 @@ def copy_seconds(directory, organization):
     return statistics.median(times)
 
 
+def load_organization(program, data, generator, scale, started=lambda seconds: None):
+    """A new server's database with the organization and its neighbours: ({id, email, rows by table}, an admin's token)."""
+    command = [generator, "--scale", scale]
+    organization = json.loads(run(*command, "--ids"))[0]
+    with Server(program, data) as server:
+        started(server.started_in)
+        psql = ["psql", "-q", "-v", "ON_ERROR_STOP=1", "-h", f"{data}/run", "-U", "postgres", "-d", "tideline"]
+        maker = subprocess.Popen(command, stdout=subprocess.PIPE)
+        subprocess.run(psql, stdin=maker.stdout, check=True, stdout=subprocess.DEVNULL)
+        if maker.wait() != 0:
+            sys.exit("the organization could not be made")
+        run(*psql, "-c", "vacuum analyze")
+        token = json.loads(run(program, "admin", "token", "--user", organization["email"], "--data-dir", data, "--json"))["token"]
+        count = "select count(*) from metadata.{} where organization_id = '{}'"
+        organization["rows"] = {table: int(run(*psql, "-At", "-c", count.format(table, organization["id"]))) for table in TABLES}
+    return organization, token
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", default="build/tideline")
@@ -184,22 +202,10 @@ def main():
         print(f"{what:58} {ours:>24}   {beside}", flush=True)
 
     try:
-        generator = [arguments.organization, "--scale", arguments.scale]
-        organization = json.loads(run(*generator, "--ids"))[0]
+        organization, token = load_organization(program, data, arguments.organization, arguments.scale,
+                                                lambda seconds: report("first start, with initdb (s)", f"{seconds:.2f}"))
         base = f"/api/metadata-sync/organizations/{organization['id']}"
-        with Server(program, data) as server:
-            report("first start, with initdb (s)", f"{server.started_in:.2f}")
-            psql = ["psql", "-q", "-v", "ON_ERROR_STOP=1", "-h", f"{data}/run", "-U", "postgres", "-d", "tideline"]
-            maker = subprocess.Popen(generator, stdout=subprocess.PIPE)
-            subprocess.run(psql, stdin=maker.stdout, check=True, stdout=subprocess.DEVNULL)
-            if maker.wait() != 0:
-                sys.exit("the organization could not be made")
-            run(*psql, "-c", "vacuum analyze")
-            token = json.loads(run(program, "admin", "token", "--user", organization["email"], "--data-dir", data, "--json"))["token"]
-            expected = {
-                table: int(run(*psql, "-At", "-c", f"select count(*) from metadata.{table} where organization_id = '{organization['id']}'"))
-                for table in TABLES
-            }
+        expected = organization["rows"]
         headers = {"Authorization": f"Bearer {token}"}
         zstd = {**headers, "Accept-Encoding": "zstd"}
         positions = max(expected["objects"], expected["files"])
