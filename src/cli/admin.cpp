@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/time.h"
+#include "cli/admin_backup.h"
 #include "cli/options.h"
 #include "cli/private_database.h"
 #include "cli/terminal.h"
@@ -30,13 +31,16 @@ constexpr std::int64_t kMaxTtlSeconds = 10LL * 366 * 24 * 60 * 60;
 
 class Session {
  public:
-  static Result<Session> open(const DatabaseOptions& database, bool create) {
+  /// `as_owner`: a private database's superuser, who reads and replaces all of it.
+  static Result<Session> open(const DatabaseOptions& database, bool create, bool as_owner = false) {
     Session session;
     std::string conninfo = database.url;
     if (conninfo.empty()) {
       TRY(session.cluster_, attach_private_database(database.data_dir, create));
-      conninfo = session.cluster_->conninfo("tideline_admin");
+      conninfo = session.cluster_->conninfo(as_owner ? "postgres" : "tideline_admin");
+      session.data_ = database.data_dir / "postgres";
     }
+    session.conninfo_ = conninfo;
     TRY(session.connection_,
         pg::run(*session.io_, pg::Connection::connect(session.io_->get_executor(), conninfo, within(kPatience))));
     return session;
@@ -48,12 +52,15 @@ class Session {
   }
   pg::Connection& connection() { return *connection_; }
   bool is_private() const { return cluster_ != nullptr; }
+  BackupContext for_backup() { return {conninfo_, data_, *connection_, *io_}; }
 
  private:
   // In this order: the connection goes before the loop it runs on and the cluster it is to.
   std::unique_ptr<pg::Cluster> cluster_;
   std::unique_ptr<boost::asio::io_context> io_ = std::make_unique<boost::asio::io_context>();
   std::unique_ptr<pg::Connection> connection_;
+  std::string conninfo_;
+  std::filesystem::path data_;  // of a private database
 };
 
 template <class Id>
@@ -242,6 +249,15 @@ Answer done(const std::string& id, std::string note) {
 
 Result<Answer> answer_to(const AdminOptions& options) {
   using Action = AdminOptions::Action;
+  if (options.action == Action::kBackup || options.action == Action::kRestore) {
+    TRY(Session session, Session::open(options.database, options.action == Action::kRestore, true));
+    TRY(BackupAnswer done, options.action == Action::kBackup ? back_up(options, session.for_backup())
+                                                             : restore(options, session.for_backup()));
+    Answer answer;
+    answer.json = std::move(done.json);
+    answer.note = std::move(done.note);
+    return answer;
+  }
   TRY(Session session, Session::open(options.database, options.action == Action::kMigrate));
   pg::Connection& connection = session.connection();
   const Deadline deadline = within(kPatience);

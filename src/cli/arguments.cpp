@@ -188,6 +188,17 @@ struct Arguments {
     admin.database.data_dir = default_data_directory();
     admin_action(admin_command, "migrate", "Bring a database to this release's schema.", Action::kMigrate);
 
+    CLI::App* b = admin_action(admin_command, "backup", "Copy the database into a file; while the server runs, or not.",
+                               Action::kBackup);
+    b->add_option("--to", admin.file, "The file; replaced when it is there")->type_name("FILE")->required();
+    b = admin_action(admin_command, "restore", "Put a backup in the database's place; replicas sync anew.",
+                     Action::kRestore);
+    CLI::Option* from = b->add_option("--from", admin.file, "The backup")->type_name("FILE")->check(CLI::ExistingFile);
+    b->add_flag("--replace", admin.replace, "Even if the database holds organizations");
+    CLI::Option* epoch =
+        b->add_flag("--epoch-only", admin.epoch_only, "The database was restored by other means: only tell clients so");
+    from->excludes(epoch);
+
     CLI::App* org = admin_command->add_subcommand("org", "Organizations.");
     org->require_subcommand(1);
     CLI::App* c = admin_action(org, "create", "Make an organization.", Action::kOrganizationCreate);
@@ -293,6 +304,12 @@ struct Arguments {
     if (!admin_url.empty()) admin.database.url = admin_url;
     if (ttl_seconds != 0) admin.ttl_seconds = ttl_seconds;
   }
+
+  Result<void> check_admin() const {
+    if (admin.action == AdminOptions::Action::kRestore && admin.file.empty() && !admin.epoch_only)
+      return fail(Code::kInvalidInput, "restore needs --from FILE, or --epoch-only");
+    return {};
+  }
 };
 
 /// CLI11 says only that a subcommand is required. Where a word stands that is none, that word is named; where there is
@@ -339,6 +356,10 @@ Invocation read_arguments(int argc, const char* const* argv) {
   }
   if (arguments.admin_command->parsed()) {
     arguments.finish_admin();
+    if (auto checked = arguments.check_admin(); !checked) {
+      report(checked.error());
+      return kUsage;
+    }
     return arguments.admin;
   }
   if (arguments.push_command->parsed()) return arguments.push;

@@ -52,6 +52,8 @@ struct AdminOptions {
     kApiTokenCreate,
     kApiTokenList,
     kApiTokenRevoke,
+    kBackup,
+    kRestore,
   };
   Action action = Action::kMigrate;
   DatabaseOptions database;
@@ -66,6 +68,9 @@ struct AdminOptions {
   std::vector<std::string> scopes;
   std::string token_id;
   std::optional<std::int64_t> ttl_seconds;
+  std::filesystem::path file;  // of a backup
+  bool replace = false;        // what the database holds
+  bool epoch_only = false;     // it was restored by other means
 };
 
 struct PushOptions {

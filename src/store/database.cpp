@@ -29,6 +29,9 @@ constexpr pg::Statement kWatch{
     "  from enterprise.watch($1)"};
 constexpr pg::Statement kServerKeys{"server_keys", "select name, value from enterprise.server_keys"};
 
+constexpr std::chrono::seconds kStandbyPatience{1};
+constexpr std::chrono::seconds kStandbyAway{5};
+
 pg::Params identity_of(const Tenant& tenant) {
   pg::Params params;
   params.add("{\"sub\":\"" + tenant.user.to_string() + "\",\"role\":\"authenticated\"}");
@@ -57,14 +60,27 @@ awaitable<Result<std::unique_ptr<Database>>> Database::open(boost::asio::any_io_
   co_return std::unique_ptr<Database>(new Database(std::move(primary), std::move(replica)));
 }
 
+/// Of the standby where it is wanted and there. One that is away costs whoever finds out a second, and the others
+/// nothing: they are served by the primary.
+awaitable<Result<pg::Lease>> Database::lease(Consistency consistency, Deadline deadline) {
+  const auto now = std::chrono::steady_clock::now();
+  if (consistency == Consistency::kReplica && replica_ && now.time_since_epoch().count() >= replica_away_until_) {
+    auto lease = co_await replica_->acquire(std::min(deadline, now + kStandbyPatience));
+    if (lease) co_return std::move(lease);
+    const auto until = std::chrono::steady_clock::now() + kStandbyAway;
+    replica_away_until_ = until.time_since_epoch().count();
+  }
+  co_return co_await primary_->acquire(deadline);
+}
+
 awaitable<Result<std::vector<pg::ResultSet>>> Database::read(Tenant tenant, std::vector<Query> queries,
                                                              Deadline deadline, Consistency consistency) {
-  CO_TRY(auto lease, co_await pool(consistency).acquire(deadline));
+  CO_TRY(auto connection, co_await lease(consistency, deadline));
   pg::Pipeline pipeline;
   pipeline.add(pg::kBeginSnapshot).add(kBecomeReader, identity_of(tenant));
   for (auto& query : queries) pipeline.add(query.statement, std::move(query.params));
   pipeline.add(pg::kCommit);
-  CO_TRY(auto results, co_await lease->run_all(std::move(pipeline), deadline));
+  CO_TRY(auto results, co_await connection->run_all(std::move(pipeline), deadline));
   results.erase(results.begin(), results.begin() + 2);
   results.pop_back();
   co_return std::move(results);
@@ -73,15 +89,15 @@ awaitable<Result<std::vector<pg::ResultSet>>> Database::read(Tenant tenant, std:
 awaitable<Result<TenantTransaction>> Database::begin(Tenant tenant, TenantTransaction::Mode mode, Deadline deadline,
                                                      Consistency consistency) {
   const bool writes = mode == TenantTransaction::Mode::kWrite;
-  CO_TRY(auto lease, co_await pool(writes ? Consistency::kPrimary : consistency).acquire(deadline));
+  CO_TRY(auto connection, co_await lease(writes ? Consistency::kPrimary : consistency, deadline));
   pg::Pipeline pipeline;
   if (writes) {
     pipeline.add(pg::kBegin).add(kBecomeWriter, identity_of(tenant));
   } else {
     pipeline.add(pg::kBeginSnapshot).add(kBecomeReader, identity_of(tenant));
   }
-  CO_TRY_VOID(co_await lease->run_all(std::move(pipeline), deadline));
-  co_return TenantTransaction(tenant, std::move(lease));
+  CO_TRY_VOID(co_await connection->run_all(std::move(pipeline), deadline));
+  co_return TenantTransaction(tenant, std::move(connection));
 }
 
 awaitable<Result<pg::ResultSet>> Database::ask(pg::Statement statement, pg::Params params, Deadline deadline) {

@@ -5,6 +5,7 @@
 //
 // Thread-safe; the coroutines resume on the caller's executor.
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -109,13 +110,13 @@ class Database {
 
  private:
   Database(std::unique_ptr<pg::Pool> primary, std::unique_ptr<pg::Pool> replica);
-  pg::Pool& pool(Consistency consistency) {
-    return consistency == Consistency::kReplica && replica_ ? *replica_ : *primary_;
-  }
+  awaitable<Result<pg::Lease>> lease(Consistency consistency, Deadline deadline);
   awaitable<Result<pg::ResultSet>> ask(pg::Statement statement, pg::Params params, Deadline deadline);
 
   std::unique_ptr<pg::Pool> primary_;
   std::unique_ptr<pg::Pool> replica_;
+  /// After a standby that could not be had: until then nobody waits for it (ticks of the steady clock).
+  std::atomic<Deadline::rep> replica_away_until_{0};
   WriteTurns turns_;
 };
 
