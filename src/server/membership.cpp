@@ -59,7 +59,9 @@ bool Membership::take_over(const State& state, Instant asked, Instant now) {
     // Answers overtake each other: one that was asked for before the newer one came says nothing new. But if it was
     // asked for afterwards, history itself went back, and what was remembered of the lost part is worth nothing.
     if (asked < known.arrived) {
-      known.confirmed = std::max(known.confirmed, asked);
+      // Of two histories it is not known which came later: neither is trusted, and whoever is next asks.
+      const bool is_ambiguous = is_of_another_history(state, known.state);
+      known.confirmed = is_ambiguous ? Instant() : std::max(known.confirmed, asked);
       return false;
     }
     ++rewinds_;
@@ -81,6 +83,8 @@ void Membership::confirm_gone(OrganizationId organization) {
   {
     const std::lock_guard lock(mutex_);
     if (organizations_.erase(organization) == 0) return;
+    // It may come back (a restore makes it look gone for a moment), and then from nobody knows which history.
+    if (on_rewind_) on_rewind_(organization);
   }
   if (on_change_) on_change_(organization);
 }
@@ -97,7 +101,12 @@ void Membership::remember(OrganizationId organization, std::string_view caller, 
 
 std::vector<OrganizationId> Membership::watched(Instant now) {
   const std::lock_guard lock(mutex_);
-  std::erase_if(organizations_, [&](const auto& entry) { return now - entry.second.used > kWatchedFor; });
+  // What is no longer watched may go back unseen: nothing of it is kept by version either.
+  std::erase_if(organizations_, [&](const auto& entry) {
+    if (now - entry.second.used <= kWatchedFor) return false;
+    if (on_rewind_) on_rewind_(entry.first);
+    return true;
+  });
   std::vector<OrganizationId> all;
   all.reserve(organizations_.size());
   for (const auto& [id, known] : organizations_) all.push_back(id);

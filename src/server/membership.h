@@ -46,8 +46,8 @@ struct Access {
 class Membership {
  public:
   using State = store::OrganizationState;
-  /// Called when an organization's history went back, before its new state is given to anyone: whatever is kept by
-  /// version is to be dropped. Must not call this object.
+  /// Called when an organization's history went back, or may do so unseen (it is gone, or not watched any more), before
+  /// its new state is given to anyone: whatever is kept by version is to be dropped. Must not call this object.
   using OnRewind = std::function<void(OrganizationId)>;
   /// Called when an organization's rights, version or epoch became others, after the new state is there; any thread.
   using OnChange = std::function<void(OrganizationId)>;

@@ -135,6 +135,30 @@ TEST(Membership, ADatabaseOfAnotherEpochIsAnotherHistory) {
   EXPECT_EQ(membership.state(kOrganization, at(31))->epoch, restored.epoch);
 }
 
+TEST(Membership, WhatIsGoneOrNoLongerWatchedLeavesNothingKeptByVersion) {
+  std::vector<OrganizationId> dropped;
+  Membership membership([&](OrganizationId organization) { dropped.push_back(organization); });
+  membership.confirm(state(3, 9), at(0), at(10));
+  membership.confirm_gone(kOrganization);
+  EXPECT_EQ(dropped.size(), 1U);
+  membership.confirm_gone(kOrganization);
+  EXPECT_EQ(dropped.size(), 1U);
+  membership.confirm(state(3, 7), at(20), at(30));
+  (void)membership.watched(at(31) + kWatchedFor);
+  EXPECT_EQ(dropped.size(), 2U);
+}
+
+TEST(Membership, OfTwoHistoriesWithoutAnOrderNeitherIsTrusted) {
+  Membership membership;
+  membership.confirm(state(3, 9), at(0), at(10));
+  auto restored = state(3, 9);
+  restored.epoch = Uuid::random();
+  membership.confirm(restored, at(5), at(11));  // asked before the other came: it may be older, or newer
+  EXPECT_FALSE(membership.state(kOrganization, at(12)));
+  membership.confirm(restored, at(13), at(14));
+  EXPECT_EQ(membership.state(kOrganization, at(15))->epoch, restored.epoch);
+}
+
 TEST(Membership, WhoWaitsIsToldOfRightsAndVersionsAndOfNothingElse) {
   int told = 0;
   Membership membership({}, [&](OrganizationId) { ++told; });
