@@ -62,7 +62,9 @@ def held(client, connection):
     number = pushes.pop()
     names = {row["name"] for row in models}
     assert names == {f"step_{n}" for n in range(15 + number % 5)}, (number, names)
-    columns = [row for row in copy.rows["columns"].values() if row["name"].lower() in ("id", "amount", "loaded_at")]
+    # Beside what the artifacts name, lineage finds that the source has an amount, too.
+    columns = [row for row in copy.rows["columns"].values()
+               if row["name"].lower() in ("id", "amount", "loaded_at") and not row["metadata"].get("inferred")]
     assert len(columns) == 3 * len(models) + 1, (number, len(columns))
     assert len(copy.rows["dependencies"]) == len(models) * 3 + 1, (number, len(copy.rows["dependencies"]))
     return number
