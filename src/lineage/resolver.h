@@ -208,6 +208,8 @@ class Resolver {
   /// False, and everything ends soon, when the budget is used up.
   bool step(std::size_t count = 1);
   void take_rest(Shape& shape, Shape& from);
+  /// The columns of `from` that are not `used`, as PIVOT and UNPIVOT pass them on. False when the budget is used up.
+  bool take_unused(Shape& shape, Shape& from, std::vector<NodeId> used);
   std::string written(sql::List<sql::Identifier> name) const;
 
   const sql::Parsed& parsed_;

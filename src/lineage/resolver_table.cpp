@@ -424,6 +424,18 @@ void Resolver::join_chain(const sql::JoinChain& chain, Scope& scope, Shape& shap
 
 // ---- PIVOT, UNPIVOT ----
 
+bool Resolver::take_unused(Shape& shape, Shape& from, std::vector<NodeId> used) {
+  const std::size_t count = size_of(from);
+  if (!step(count)) return false;
+  std::sort(used.begin(), used.end());
+  for (std::size_t i = 0; i < count; ++i) {
+    const NodeId node = node_at(from, i);
+    if (!std::binary_search(used.begin(), used.end(), node)) shape.columns.push_back({name_at(from, i), node});
+  }
+  if (from.open) take_rest(shape, from);
+  return true;
+}
+
 void Resolver::pivot(const sql::Pivot& pivot, Scope& scope, Shape& shape) {
   Shape* source = source_of(*pivot.source, scope, shape);
   Scope inner(scope.outer);
@@ -464,14 +476,7 @@ void Resolver::pivot(const sql::Pivot& pivot, Scope& scope, Shape& shape) {
       rows->columns.push_back({named != nullptr ? Name(named->parts.back()) : Name(), value(expression, inner, *rows)});
     }
   } else {
-    const std::size_t count = size_of(*source);
-    if (!step(count)) return;
-    std::sort(used.begin(), used.end());
-    for (std::size_t i = 0; i < count; ++i) {
-      const NodeId node = node_at(*source, i);
-      if (!std::binary_search(used.begin(), used.end(), node)) rows->columns.push_back({name_at(*source, i), node});
-    }
-    if (source->open) take_rest(*rows, *source);
+    if (!take_unused(*rows, *source, std::move(used))) return;
   }
   for (const ShapeColumn& column : rows->columns) rows->influences.push_back({column.node, EdgeKind::kGrouped});
 
@@ -555,14 +560,7 @@ void Resolver::unpivot(const sql::Unpivot& unpivot, Scope& scope, Shape& shape) 
       turn(column.value, 0);
     }
   }
-  const std::size_t count = size_of(*source);
-  if (!step(count)) return;
-  std::sort(used.begin(), used.end());
-  for (std::size_t i = 0; i < count; ++i) {
-    const NodeId node = node_at(*source, i);
-    if (!std::binary_search(used.begin(), used.end(), node)) rows->columns.push_back({name_at(*source, i), node});
-  }
-  if (source->open) take_rest(*rows, *source);
+  if (!take_unused(*rows, *source, std::move(used))) return;
   // The order in which dialects list the two does not matter to names.
   for (const auto& name : unpivot.names) rows->columns.push_back({Name(name), graph_.make({}, {}, kNone, true)});
   if (unpivot.names.empty()) rows->columns.push_back({Name("name", false), graph_.make({}, {}, kNone, true)});
