@@ -1,6 +1,5 @@
 #include "server/changes.h"
 
-#include <functional>
 #include <memory>
 #include <utility>
 
@@ -8,6 +7,7 @@
 #include "base/text.h"
 #include "server/body_encoder.h"
 #include "server/query_text.h"
+#include "server/read_context.h"
 #include "store/changes.h"
 #include "wire/changes_page.h"
 
@@ -16,10 +16,6 @@ namespace {
 
 using store::Consistency;
 
-tl::unexpected<Error> behind() {
-  return fail(Code::kUnavailable, "The database is behind what this server has seen", "Try again.");
-}
-
 tl::unexpected<Error> no_such_connection() {
   return fail(Code::kNotFound, "no such connection in this organization", "GET …/heads lists them");
 }
@@ -27,21 +23,6 @@ tl::unexpected<Error> no_such_connection() {
 /// Whether a snapshot will do: of this database, and of the state that was confirmed or a newer one.
 bool is_current(const ReadRequest& read, const Uuid& epoch, Version version) {
   return epoch == read.state.epoch && version >= read.state.version;
-}
-
-/// What `ask` brings from the standby, if `judge` has nothing against it; else from the primary, whose word is final: a
-/// standby may lag, be another database's, or not know the member yet.
-template <class T, class Judge>
-awaitable<Result<T>> ask_standby_then_primary(ReadContext& context,
-                                              std::function<awaitable<Result<T>>(Consistency)> ask, Judge judge) {
-  if (context.database.has_replica()) {
-    auto first = co_await ask(Consistency::kReplica);
-    if (first && judge(*first)) co_return std::move(first);
-  }
-  auto last = co_await ask(Consistency::kPrimary);
-  if (!last) co_return std::move(last);
-  if (Result<void> verdict = judge(*last); !verdict) co_return tl::unexpected(std::move(verdict).error());
-  co_return std::move(last);
 }
 
 std::string hex_of(std::string_view bytes) {

@@ -19,16 +19,15 @@ bool is_behind(const store::ConnectionListing& listing, const store::Organizatio
 /// Of the state asked for or a newer one.
 awaitable<Result<Listing>> listing_of(ReadContext& context, ReadRequest read) {
   if (auto listing = context.listings.find(read.state)) co_return std::move(listing);
-  auto listing = co_await store::read_connection_listing(context.database, read.tenant, store::Consistency::kReplica,
-                                                         read.deadline);
-  if (context.database.has_replica() && (!listing || is_behind(*listing, read.state))) {
-    listing = co_await store::read_connection_listing(context.database, read.tenant, store::Consistency::kPrimary,
-                                                      read.deadline);
-  }
-  if (!listing) co_return fail(std::move(listing).error());
-  if (is_behind(*listing, read.state))
-    co_return fail(Code::kUnavailable, "The database is behind what this server has seen", "Try again.");
-  auto shared = std::make_shared<const store::ConnectionListing>(std::move(*listing));
+  const auto ask = [&context, &read](store::Consistency consistency) {
+    return store::read_connection_listing(context.database, read.tenant, consistency, read.deadline);
+  };
+  const auto judge = [&read](const store::ConnectionListing& listing) -> Result<void> {
+    if (is_behind(listing, read.state)) return behind();
+    return {};
+  };
+  CO_TRY(auto listing, co_await ask_standby_then_primary<store::ConnectionListing>(context, ask, judge));
+  auto shared = std::make_shared<const store::ConnectionListing>(std::move(listing));
   context.listings.put(read.tenant.organization, shared);
   co_return Listing(std::move(shared));
 }

@@ -2,6 +2,7 @@
 // What the reading handlers share, and their common rule: the caller has checked that the user is a member, and passes
 // the organization's state as confirmed by the watch. An answer is of that state or a newer one, never an older.
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -73,18 +74,39 @@ struct ReadRequest {
   Deadline deadline;
 };
 
-/// A reader of the confirmed state or a newer one: on the standby where that is as far, else on the primary.
-/// kUnavailable where neither is; else what `Reader::open` fails with.
+/// For a database whose snapshot is older than the confirmed state.
+inline tl::unexpected<Error> behind() {
+  return fail(Code::kUnavailable, "The database is behind what this server has seen", "Try again.");
+}
+
+/// What `ask` brings from the standby, if `judge` has nothing against it; else from the primary, whose word is final: a
+/// standby may lag, be away, be another database's, or not know the member yet.
+template <class T, class Judge>
+awaitable<Result<T>> ask_standby_then_primary(ReadContext& context,
+                                              std::function<awaitable<Result<T>>(store::Consistency)> ask,
+                                              Judge judge) {
+  if (context.database.has_replica()) {
+    auto first = co_await ask(store::Consistency::kReplica);
+    if (first && judge(*first)) co_return std::move(first);
+  }
+  auto last = co_await ask(store::Consistency::kPrimary);
+  if (!last) co_return std::move(last);
+  if (Result<void> verdict = judge(*last); !verdict) co_return tl::unexpected(std::move(verdict).error());
+  co_return std::move(last);
+}
+
+/// A reader of the confirmed state or a newer one. kUnavailable where there is none; else what `Reader::open` fails
+/// with.
 template <class Reader, class Query>
 awaitable<Result<Reader>> open_reader(ReadContext& context, const ReadRequest& read, const Query& query) {
-  auto reader =
-      co_await Reader::open(context.database, read.tenant, query, store::Consistency::kReplica, read.deadline);
-  // The standby is behind, or away, or does not yet know the member.
-  if (context.database.has_replica() && (!reader || reader->version() < read.state.version))
-    reader = co_await Reader::open(context.database, read.tenant, query, store::Consistency::kPrimary, read.deadline);
-  if (reader && reader->version() < read.state.version)
-    co_return fail(Code::kUnavailable, "The database is behind what this server has seen", "Try again.");
-  co_return std::move(reader);
+  const auto ask = [&](store::Consistency consistency) {
+    return Reader::open(context.database, read.tenant, query, consistency, read.deadline);
+  };
+  const auto judge = [&read](const Reader& reader) -> Result<void> {
+    if (reader.version() < read.state.version) return behind();
+    return {};
+  };
+  co_return co_await ask_standby_then_primary<Reader>(context, ask, judge);
 }
 
 }  // namespace tideline::server
