@@ -160,7 +160,7 @@ bool Connection::is_healthy() {
 // server that waits for us to read.
 awaitable<Result<void>> Connection::wait_io(Deadline deadline) {
   const bool unsent = PQflush(connection_) == 1;
-  auto gate = std::make_shared<Gate>(executor_);
+  auto gate = std::make_shared<Gate>();
   const auto ready = [gate](const boost::system::error_code& error) {
     if (error != asio::error::operation_aborted) gate->open();
   };
@@ -588,7 +588,7 @@ void Connection::cancel() {
 awaitable<Result<void>> Connection::cancel_and_wait(Deadline deadline) {
   const std::shared_ptr<PGcancel> handle(PQgetCancel(connection_), PQfreeCancel);
   if (!handle) co_return fail(broken());
-  auto gate = std::make_shared<Gate>(executor_);
+  auto gate = std::make_shared<Gate>();
   asio::post(cancellers(), [handle, gate] {
     cancel_blocking(handle.get());
     gate->open();

@@ -26,8 +26,7 @@ constexpr std::chrono::seconds kRecoverTimeout{5};  // to cancel, drain and roll
 using ConnectionPtr = std::unique_ptr<Connection>;
 
 struct Waiter {
-  explicit Waiter(const asio::any_io_executor& executor) : gate(std::make_shared<Gate>(executor)) {}
-  std::shared_ptr<Gate> gate;
+  const std::shared_ptr<Gate> gate = std::make_shared<Gate>();
   ConnectionPtr connection;  // granted
   bool refused = false;      // the pool was closed
 };
@@ -117,7 +116,7 @@ awaitable<void> connect_task(std::shared_ptr<PoolState> pool) {
     {
       const std::lock_guard lock(pool->mutex);
       until = pool->retry_at;
-      if (!is_past(until) && !pool->closed) sleep = pool->sleepers.emplace_back(std::make_shared<Gate>(pool->executor));
+      if (!is_past(until) && !pool->closed) sleep = pool->sleepers.emplace_back(std::make_shared<Gate>());
     }
     if (sleep) {
       co_await Gate::wait(sleep, until);
@@ -281,7 +280,7 @@ awaitable<Result<void>> Pool::close(Deadline deadline) {
   std::shared_ptr<Gate> gate;
   {
     const std::lock_guard lock(state_->mutex);
-    gate = state_->all_back = std::make_shared<Gate>(state_->executor);
+    gate = state_->all_back = std::make_shared<Gate>();
     state_->settle();
   }
   if (co_await Gate::wait(gate, deadline)) co_return Result<void>();
@@ -290,7 +289,7 @@ awaitable<Result<void>> Pool::close(Deadline deadline) {
 
 awaitable<Result<Lease>> Pool::acquire(Deadline deadline) {
   const auto pool = state_;
-  const auto waiter = std::make_shared<detail::Waiter>(pool->executor);
+  const auto waiter = std::make_shared<detail::Waiter>();
   std::vector<ConnectionPtr> dead;  // closed after the mutex is released
   {
     const std::lock_guard lock(pool->mutex);

@@ -26,7 +26,7 @@ Page BodyEncoder::finish(Version version) {
 }
 
 void Lane::start(std::function<void()> work) {
-  job_ = std::make_shared<Job>(own_);
+  job_ = std::make_shared<Job>();
   boost::asio::post(workers_, [job = job_, work = std::move(work)]() mutable {
     try {
       std::exchange(work, nullptr)();

@@ -9,7 +9,6 @@
 #include <utility>
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/this_coro.hpp>
 
 #include "base/hash.h"
 #include "pg/gate.h"
@@ -47,8 +46,7 @@ class BodyEncoder {
 /// it captured.
 class Lane {
  public:
-  Lane(boost::asio::any_io_executor workers, boost::asio::any_io_executor own)
-      : workers_(std::move(workers)), own_(std::move(own)) {}
+  explicit Lane(boost::asio::any_io_executor workers) : workers_(std::move(workers)) {}
 
   /// Joined before the next start.
   void start(std::function<void()> work);
@@ -57,12 +55,10 @@ class Lane {
 
  private:
   struct Job {
-    explicit Job(const boost::asio::any_io_executor& executor) : done(std::make_shared<pg::Gate>(executor)) {}
-    std::shared_ptr<pg::Gate> done;
+    const std::shared_ptr<pg::Gate> done = std::make_shared<pg::Gate>();
     std::exception_ptr thrown;
   };
   boost::asio::any_io_executor workers_;
-  boost::asio::any_io_executor own_;
   std::shared_ptr<Job> job_;
 };
 
@@ -73,7 +69,7 @@ template <class Reader, class Body, class Finisher>
 awaitable<Result<Page>> encode_page(boost::asio::any_io_executor workers, Reader& reader, std::shared_ptr<Body> body,
                                     const Finisher& finisher, Deadline deadline) {
   // Shared with the workers: should this coroutine end early, what runs there ends on its own.
-  Lane lane(std::move(workers), co_await boost::asio::this_coro::executor);
+  Lane lane(std::move(workers));
   for (;;) {
     CO_TRY(auto rows, co_await reader.next(deadline));
     CO_TRY_VOID(co_await lane.join(deadline));

@@ -220,7 +220,7 @@ awaitable<Result<Page>> load_bucket(ReadContext& context, ReadRequest read, Buck
       .snapshot = rows.head.version, .kind = request.kind, .bucket = request.bucket, .digest = rows.digest};
   auto body = std::make_shared<ChangesBody>(read.encoding);
   auto page = std::make_shared<Page>();
-  Lane lane(context.workers, co_await boost::asio::this_coro::executor);
+  Lane lane(context.workers);
   lane.start([body, page, chunk = rows.rows, json = end.to_json(), version = rows.head.version] {
     body->add(chunk);
     *page = body->finish(json, version);

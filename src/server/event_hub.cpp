@@ -6,8 +6,6 @@
 #include <utility>
 #include <vector>
 
-#include <boost/asio/this_coro.hpp>
-
 #include "pg/gate.h"
 
 namespace tideline::server {
@@ -50,7 +48,7 @@ EventHub::Place::~Place() {
 
 boost::asio::awaitable<bool> EventHub::Place::wait(std::shared_ptr<Place> place, Deadline deadline) {
   const auto signal = place->signal_;
-  const auto gate = std::make_shared<pg::Gate>(co_await boost::asio::this_coro::executor);
+  const auto gate = std::make_shared<pg::Gate>();
   {
     const std::lock_guard lock(signal->mutex);
     if (std::exchange(signal->woken, false)) co_return true;

@@ -7,8 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include <boost/asio/this_coro.hpp>
-
 #include "pg/gate.h"
 
 namespace tideline::server {
@@ -160,7 +158,6 @@ std::optional<Page> PageCache::find(const PageKey& key) {
 
 awaitable<Result<Page>> PageCache::get(PageKey key, Load load, Deadline deadline) {
   const auto impl = impl_;  // outlives the cache itself, should it go first
-  const auto executor = co_await boost::asio::this_coro::executor;
   for (;;) {
     std::shared_ptr<Impl::Flight> flight;
     std::shared_ptr<pg::Gate> gate;
@@ -172,7 +169,7 @@ awaitable<Result<Page>> PageCache::get(PageKey key, Load load, Deadline deadline
       }
       auto& under_way = impl->flights[key];
       if (under_way) {
-        gate = std::make_shared<pg::Gate>(executor);
+        gate = std::make_shared<pg::Gate>();
         under_way->waiters.push_back(gate);
         ++impl->stats.joined;
       } else {

@@ -5,8 +5,6 @@
 #include <mutex>
 #include <unordered_map>
 
-#include <boost/asio/this_coro.hpp>
-
 #include "pg/gate.h"
 
 namespace tideline::store {
@@ -60,7 +58,7 @@ struct WriteTurns::Turn::Place {
 WriteTurns::WriteTurns() : lines_(std::make_shared<Lines>()) {}
 
 awaitable<Result<WriteTurns::Turn>> WriteTurns::wait(OrganizationId organization, Deadline deadline) {
-  auto gate = std::make_shared<pg::Gate>(co_await boost::asio::this_coro::executor);
+  auto gate = std::make_shared<pg::Gate>();
   const bool at_once = lines_->join(organization, gate);
   Turn turn(std::make_shared<Turn::Place>(lines_, organization, gate));
   if (at_once || co_await pg::Gate::wait(gate, std::min(deadline, within(kPatience)))) co_return std::move(turn);
