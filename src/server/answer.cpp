@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "http/conditional.h"
+#include "http/digest_field.h"
 #include "http/problem.h"
 
 namespace tideline::server {
@@ -72,6 +73,7 @@ http::Response page_answer(const http::Request& request, const Page& page, std::
   response.body = page.body;
   add_encoding(response, page.encoding);
   response.headers.add("ETag", page.etag);
+  if (!page.unencoded_digest.empty()) response.headers.add(http::kUnencodedDigest, page.unencoded_digest);
   add_caching(response);
   return response;
 }
@@ -83,10 +85,12 @@ http::Response json_answer(const http::Request& request, std::string json, http:
     tag = http::entity_tag(xxh3_hex(json), encoding);
     if (auto answer = http::not_modified(request, tag, kCacheControl, kVary)) return std::move(*answer);
   }
+  const std::string digest = http::unencoded_digest(json);
   if (encoding != http::Encoding::kIdentity) json = http::compress(json, encoding);
   http::Response response = http::json_response(std::move(json), status);
   add_encoding(response, encoding);
   if (!tag.empty()) response.headers.add("ETag", tag);
+  response.headers.add(http::kUnencodedDigest, digest);
   add_caching(response);
   return response;
 }

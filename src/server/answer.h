@@ -23,7 +23,7 @@ inline constexpr std::size_t kCompressFrom = 1024;
 /// Whether the client takes `type` (RFC 9110 §12.5.1): "application/json", "text/plain".
 bool accepts(const http::Headers& headers, std::string_view type);
 
-/// 200 with a page as it is, or 304 when the client has it.
+/// 200 with a page as it is, or 304 when the client has it. What has no check of its own comes with Unencoded-Digest.
 http::Response page_answer(const http::Request& request, const Page& page, std::string_view type = http::kJsonType);
 /// The same for JSON made for this request alone. `status` other than 200 has no entity tag.
 http::Response json_answer(const http::Request& request, std::string json, http::Encoding encoding,

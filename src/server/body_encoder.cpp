@@ -4,7 +4,17 @@
 
 #include <boost/asio/post.hpp>
 
+#include "http/digest_field.h"
+
 namespace tideline::server {
+
+Page checked_page(std::string_view plain, http::Encoding encoding, Version version) {
+  BodyEncoder encoder(encoding);
+  encoder.plain() = plain;
+  Page page = encoder.finish(version);
+  page.unencoded_digest = http::unencoded_digest(plain);
+  return page;
+}
 
 void BodyEncoder::pass_on() {
   hash_.update(plain_);

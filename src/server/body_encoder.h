@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -15,6 +16,9 @@
 #include "server/page_cache.h"
 
 namespace tideline::server {
+
+/// A page of a text that is there as a whole, with a digest by which its reader checks it.
+Page checked_page(std::string_view plain, http::Encoding encoding, Version version);
 
 /// One thread at a time.
 class BodyEncoder {

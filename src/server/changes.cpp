@@ -61,8 +61,8 @@ std::string tag_of(const Uuid& epoch, Version version) {
 
 awaitable<Result<Page>> load_heads(ReadContext& context, ReadRequest read) {
   CO_TRY(const auto heads, co_await heads_of(context, read));
-  BodyEncoder encoder(http::Encoding::kIdentity);
-  JsonWriter json(encoder.plain());
+  std::string text;
+  JsonWriter json(text);
   json.begin_object().key("epoch").string(heads->epoch.to_string()).key("version").number(heads->version.value);
   json.key("schema").number(kSyncSchema).key("connections").begin_array();
   for (const auto& connection : heads->connections) {
@@ -71,7 +71,7 @@ awaitable<Result<Page>> load_heads(ReadContext& context, ReadRequest read) {
     json.key("digest").string(hex_of(connection.digest.to_bytes())).end_object();
   }
   json.end_array().end_object();
-  Page page = encoder.finish(heads->version);
+  Page page = checked_page(text, http::Encoding::kIdentity, heads->version);
   page.etag = tag_of(heads->epoch, heads->version);
   co_return std::move(page);
 }
@@ -197,8 +197,8 @@ awaitable<Result<Page>> load_buckets(ReadContext& context, ReadRequest read, Buc
   };
   const auto judge = [&read](const store::BucketDigests& answer) { return judge_head(read, answer); };
   CO_TRY(const auto digests, co_await ask_standby_then_primary<store::BucketDigests>(context, ask, judge));
-  BodyEncoder encoder(read.encoding);
-  JsonWriter json(encoder.plain());
+  std::string text;
+  JsonWriter json(text);
   json.begin_object().key("epoch").string(digests.head.epoch.to_string());
   json.key("incarnation").number(digests.head.connection->incarnation.value);
   json.key("version").number(digests.head.version.value).key("kind").number(static_cast<std::int64_t>(request.kind));
@@ -206,7 +206,7 @@ awaitable<Result<Page>> load_buckets(ReadContext& context, ReadRequest read, Buc
   for (const KindDigest& bucket : digests.buckets)
     json.begin_array().number(bucket.count).string(hex_of_sum(bucket.sum)).end_array();
   json.end_array().end_object();
-  co_return encoder.finish(digests.head.version);
+  co_return checked_page(text, read.encoding, digests.head.version);
 }
 
 awaitable<Result<Page>> load_bucket(ReadContext& context, ReadRequest read, BucketRequest request) {

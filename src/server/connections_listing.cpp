@@ -64,8 +64,8 @@ PageKey key_of(const ReadRequest& read) {
 
 awaitable<Result<Page>> load(ReadContext& context, ReadRequest read) {
   CO_TRY(const auto listing, co_await listing_of(context, read));
-  BodyEncoder encoder(read.encoding);
-  JsonWriter json(encoder.plain());
+  std::string text;
+  JsonWriter json(text);
   json.begin_object().key("connections").begin_array();
   for (const auto& connection : listing->connections) {
     json.begin_object();
@@ -77,7 +77,7 @@ awaitable<Result<Page>> load(ReadContext& context, ReadRequest read) {
     json.end_object();
   }
   json.end_array().end_object();
-  co_return encoder.finish(listing->version);
+  co_return checked_page(text, read.encoding, listing->version);
 }
 
 }  // namespace

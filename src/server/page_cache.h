@@ -31,7 +31,8 @@ struct Page {
   http::Encoding encoding = http::Encoding::kIdentity;
   std::string etag;  // with its quotes: a hash of the plain content, and the encoding
   std::uint64_t plain_bytes = 0;
-  Version version;  // of the snapshot it was read from
+  Version version;                 // of the snapshot it was read from
+  std::string unencoded_digest{};  // http/digest_field.h; empty where the content has a check of its own
 };
 
 /// `query` is everything the content depends on besides organization and version, encoding included, each question

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "http/digest_field.h"
 #include "http/query.h"
 
 namespace tideline::sync {
@@ -39,6 +40,30 @@ std::optional<milliseconds> retry_after_of(const http::ClientResponse& response)
   return seconds(std::stol(std::string(*text)));
 }
 
+std::int64_t integer_at(const Json& object, std::string_view key, std::int64_t otherwise) {
+  const Json* value = object.find(key);
+  return value && value->if_int() ? *value->if_int() : otherwise;
+}
+
+/// The body of a 200. kNetwork: it is not as the server sent it, so nothing in it is to be believed.
+Answer<std::string> body_of(const http::ClientRequest& request, http::ClientResponse response) {
+  const auto damaged = [&request](std::string what, std::string hint) {
+    const std::string path = request.url.substr(0, request.url.find('?'));
+    return tl::unexpected(SyncError{
+        Trouble::kNetwork,
+        Error{Code::kUnavailable, "the answer to " + path.substr(path.rfind('/')) + what, std::move(hint), {}}});
+  };
+  if (response.status != 200) return damaged(" has status " + std::to_string(response.status), "try again");
+  const auto digest = response.header(ascii_lower(http::kUnencodedDigest));
+  if (!digest)
+    return damaged(" came without its check (Unencoded-Digest)",
+                   "does a proxy in between take it away, or is the server older than this program?");
+  if (*digest != http::unencoded_digest(response.body))
+    return damaged(" was changed on its way here: its check does not hold",
+                   "try again; if it stays so, a proxy in between changes answers");
+  return std::move(response.body);
+}
+
 /// A portal, a proxy or a wrong port also answers 401 and 403: only what looks like this server's counts.
 bool is_problem(const http::ClientResponse& response) {
   return response.header("content-type").value_or("").starts_with("application/problem+json");
@@ -46,7 +71,10 @@ bool is_problem(const http::ClientResponse& response) {
 
 SyncError failure_of(const http::ClientResponse& response) {
   SyncError failure{Trouble::kRefused, http::error_of(response), {}, retry_after_of(response)};
-  if (!is_problem(response)) {
+  const auto body = Json::parse(response.body, "answer");
+  // A bit of the status line makes another status of it: the body says it a second time.
+  const bool is_ours = is_problem(response) && body && integer_at(*body, "status", 0) == response.status;
+  if (!is_ours) {
     failure.trouble = Trouble::kNetwork;
     failure.error.message += ", and not as a Tideline server answers";
     failure.error.hint = "is the address right, and no portal or proxy in between?";
@@ -64,7 +92,7 @@ SyncError failure_of(const http::ClientResponse& response) {
       break;
     case 410:
       failure.trouble = Trouble::kGone;
-      if (const auto body = Json::parse(response.body, "answer")) failure.gone = body->string_at("code").value_or("");
+      failure.gone = body->string_at("code").value_or("");
       break;
     case 408:
     case 429:
@@ -79,11 +107,6 @@ SyncError failure_of(const http::ClientResponse& response) {
       break;
   }
   return failure;
-}
-
-std::int64_t integer_at(const Json& object, std::string_view key, std::int64_t otherwise) {
-  const Json* value = object.find(key);
-  return value && value->if_int() ? *value->if_int() : otherwise;
 }
 
 std::optional<Digest> digest_of(const std::string& text) {
@@ -148,6 +171,8 @@ Result<Heads> Heads::parse(std::string_view text) {
   return heads;
 }
 
+std::string Heads::etag() const { return epoch + '.' + std::to_string(version.value) + '.' + std::to_string(schema); }
+
 Result<Hint> Hint::parse(std::string_view text) {
   TRY(const Json json, Json::parse(text, "event"));
   Hint hint{json.string_at("epoch").value_or(""), Version{integer_at(json, "version", -1)},
@@ -192,9 +217,9 @@ Answer<http::ClientResponse> Api::send(const http::ClientRequest& request) {
   return std::move(*response);
 }
 
-Answer<std::string> Api::ask(http::ClientRequest request) {
+Answer<std::string> Api::ask(const http::ClientRequest& request) {
   TRY(auto response, send(request));
-  return std::move(response.body);
+  return body_of(request, std::move(response));
 }
 
 Answer<std::vector<ServerConnection>> Api::connections() {
@@ -265,11 +290,9 @@ Answer<std::optional<Heads>> Api::heads(std::string_view etag, seconds wait) {
     question.headers.emplace_back("If-None-Match", "\"" + std::string(etag) + "\"");
   TRY(auto response, send(question));
   if (response.status == 304 || response.status == 204) return std::optional<Heads>();
-  auto heads = Heads::parse(response.body);
+  TRY(const std::string body, body_of(question, std::move(response)));
+  auto heads = Heads::parse(body);
   if (!heads) return corrupt(std::move(heads.error()));
-  std::string_view tag = response.header("etag").value_or("");
-  if (tag.starts_with("W/")) tag.remove_prefix(2);  // a proxy that compresses makes it weak
-  if (tag.size() >= 2 && tag.front() == '"' && tag.back() == '"') heads->etag = tag.substr(1, tag.size() - 2);
   return std::optional(std::move(*heads));
 }
 

@@ -35,7 +35,7 @@ struct ServerTarget {
 
 /// What a failure asks for.
 enum class Trouble {
-  kNetwork,          // no answer, or one that is not this server's: try again later
+  kNetwork,          // no answer, or one that is not as this server sent it: try again later
   kBusy,             // 429, 503: try again, not before retry_after
   kUnauthenticated,  // 401: a new token is needed
   kDenied,           // 403: not a member (any more)
@@ -89,9 +89,10 @@ struct Heads {
   Version version;
   std::int64_t schema = 0;
   std::vector<ConnectionHead> connections;
-  std::string etag{};
 
   const ConnectionHead* find(ConnectionId id) const;
+  /// The entity tag of these heads, without its quotes.
+  std::string etag() const;
   static Result<Heads> parse(std::string_view json);
 };
 
@@ -168,7 +169,8 @@ class Api {
  private:
   http::ClientRequest request(std::string method, const std::string& path) const;
   Answer<http::ClientResponse> send(const http::ClientRequest& request);
-  Answer<std::string> ask(http::ClientRequest request);
+  /// The body of a 200, as the server sent it: its Unencoded-Digest holds.
+  Answer<std::string> ask(const http::ClientRequest& request);
   Answer<ReceivedPage> page(const std::string& path);
 
   ServerTarget target_;

@@ -125,7 +125,7 @@ Answer<Engine::Step> Engine::step(const Wanted& wanted) {
   const Heads heads = std::move(*answer);
   epoch_ = heads.epoch;
   report_.server_version = heads.version;
-  report_.etag = heads.etag;
+  report_.etag = heads.etag();
   if (heads.schema < replica::kSyncSchema)
     return tl::unexpected(SyncError{Trouble::kRefused, Error{Code::kUnsupported,
                                                              "the server is older than this program",
@@ -153,15 +153,26 @@ Answer<Engine::Step> Engine::step(const Wanted& wanted) {
   TRY_LOCAL(state, writer_->state());
   for (const auto& position : state.connections) {
     if (std::find(connections.begin(), connections.end(), position.connection) != connections.end()) continue;
-    if (!heads.find(position.connection)) report_.removed.push_back(position.connection);
+    if (!heads.find(position.connection)) {
+      // Heads older than what is here (a stale answer, a server that lost something) do not know: its changes do.
+      if (heads.version < position.valid_through && wanted.has(position.connection)) {
+        connections.push_back(position.connection);
+        continue;
+      }
+      report_.removed.push_back(position.connection);
+    }
     TRY_LOCAL_VOID(writer_->remove(position.connection));
   }
 
   std::vector<Job> jobs;
   progress_.total = 0;
   for (const auto& id : connections) {
-    const ConnectionHead& head = *heads.find(id);
     TRY_LOCAL(auto position, writer_->position(id));
+    if (!heads.find(id)) {
+      jobs.push_back({id, position.cursor});
+      continue;
+    }
+    const ConnectionHead& head = *heads.find(id);
     const bool known = position.version.value > 0 || !position.cursor.empty();
     if (!known || position.incarnation != head.incarnation) {
       TRY_LOCAL_VOID(writer_->restart(id, head.incarnation));

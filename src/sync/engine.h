@@ -5,6 +5,7 @@
 //
 // Pages are fetched in a thread of their own while the last ones are staged in the caller's.
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -43,6 +44,10 @@ struct PullReport {
 struct Wanted {
   bool all = false;  // whatever the server has
   std::vector<ConnectionId> connections;
+
+  bool has(ConnectionId id) const {
+    return all || std::find(connections.begin(), connections.end(), id) != connections.end();
+  }
 };
 
 /// Owns the replica's writer for its life. Not thread-safe.

@@ -194,7 +194,7 @@ void Watch::poll_long(Backoff& backoff) {
   {
     const std::lock_guard lock(mutex_);
     listener_live_ = true;
-    if (*heads) etag_ = (*heads)->etag;
+    if (*heads) etag_ = (*heads)->etag();
   }
   if (*heads) heard({(*heads)->epoch, (*heads)->version, milliseconds(100)});
   if (Clock::now() - began < kEarly) rest(seconds(*heads ? 1 : 10) + random_up_to(seconds(1)));

@@ -5,6 +5,7 @@ an organization (or of some of its connections) as its bytes, checks all that ca
     replica.sync()          # first time and every time
     replica.rows[connection][kind][id] == (row_version, bytes)
 """
+import base64
 import gzip
 import hashlib
 import json
@@ -88,7 +89,12 @@ class Replica:
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 body = answer.read()
-                return gzip.decompress(body) if answer.headers.get("Content-Encoding") == "gzip" else body
+                if answer.headers.get("Content-Encoding") == "gzip":
+                    body = gzip.decompress(body)
+                if answer.headers.get_content_type() == "application/json":
+                    digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
+                    assert answer.headers["Unencoded-Digest"] == f"sha-256=:{digest}:", "changed on its way here"
+                return body
         except urllib.error.HTTPError as error:
             problem = json.loads(error.read() or b"{}")
             if error.code == 410:

@@ -2,6 +2,8 @@
 the database; and what the endpoints promise one by one."""
 import base64
 import contextlib
+import gzip
+import hashlib
 import http.client
 import json
 import random
@@ -117,6 +119,25 @@ def test_heads_are_304_until_something_changes(server, admin):
     admin.push("acme/heads", projects.manifest(minute=1, note=" new"))
     later = admin.api("GET", "/heads", since=first.headers["etag"])
     assert later.status == 200 and later.json["version"] == first.json["version"] + 1
+
+
+@pytest.mark.parametrize("coding", ["identity", "gzip"])
+def test_json_that_clients_act_on_carries_its_digest(admin, coding):
+    connection = admin.push("acme/digest", projects.manifest())["connection_id"]
+    head = admin.api("GET", "/heads").headers["etag"]
+    client = admin if coding == "identity" else admin.unchecked()
+    answers = [client.api(*question, headers={"Accept-Encoding": coding}) for question in (
+        ("GET", "/heads"), ("GET", "/heads?wait=1&since=another"), ("GET", f"/connections/{connection}/digest?kind=4"),
+        ("GET", "/connections"), ("POST", "/connections/match-workspace", {"workspace_identifier": "acme/digest"}),
+        ("POST", "/ide-sessions", {"workspace_identifier": "acme/digest"}), ("GET", "/ide-sessions"))]
+    codings = set()
+    for answer in answers:
+        codings.add(answer.headers.get("content-encoding", "identity"))
+        body = gzip.decompress(answer.body) if answer.headers.get("content-encoding") == "gzip" else answer.body
+        digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
+        assert answer.status == 200 and answer.headers["unencoded-digest"] == f"sha-256=:{digest}:", answer
+    assert coding in codings
+    assert "unencoded-digest" not in admin.api("GET", "/heads", headers={"If-None-Match": head}).headers
 
 
 def test_a_long_poll_is_answered_by_the_write_it_waits_for(server, second_server, admin):
