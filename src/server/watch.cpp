@@ -25,6 +25,7 @@ constexpr milliseconds kListenSlice{250};
 constexpr milliseconds kConnectDeadline{5'000};
 constexpr milliseconds kReconnectAfter{500};
 constexpr std::chrono::minutes kNoteUseEvery{1};
+constexpr std::chrono::minutes kSettleEvery{1};
 // More tokens than are in use in a minute; beyond it the oldest notes do not matter.
 constexpr std::size_t kMaxLastUses = 10'000;
 
@@ -91,6 +92,7 @@ Watch::awaitable_void Watch::sleep(boost::asio::steady_timer& timer, millisecond
 
 Watch::awaitable_void Watch::poll() {
   auto next_full = std::chrono::steady_clock::now();
+  auto next_settling = next_full;
   while (!stopping_) {
     const auto now = std::chrono::steady_clock::now();
     if (now >= next_full) {
@@ -98,6 +100,8 @@ Watch::awaitable_void Watch::poll() {
       notified_.clear();
       co_await ask(membership_.watched(now));
       co_await write_uses();
+      if (now >= next_settling && co_await database_.settle_interrupted_pushes(within(kPollDeadline)))
+        next_settling = now + kSettleEvery;
     } else if (!notified_.empty()) {
       co_await ask(std::exchange(notified_, {}));
     }

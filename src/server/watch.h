@@ -1,7 +1,7 @@
 #pragma once
 // Keeps a Membership fresh: asks the primary every kPollEvery for the organizations in use, and at once for one that
 // the database notifies of (LISTEN). Notifications only make it faster; without them nothing is missed. Also notes the
-// use of API tokens, in the background.
+// use of API tokens, in the background, and puts right what pushes left that ended with another server.
 //
 // Thread-safe. Its coroutines run on the executor it is given, which must be running from `start` to `stop`.
 

@@ -21,6 +21,7 @@ constexpr pg::Statement kCreateIdentity{"create_identity", "select enterprise.cr
 constexpr pg::Statement kResolveApiToken{
     "resolve_api_token",
     "select organization_id, id, user_id, scopes, expires_at from enterprise.resolve_api_token($1)"};
+constexpr pg::Statement kSettlePushes{"settle_pushes", "select enterprise.settle_interrupted_pushes()"};
 constexpr pg::Statement kTouchApiToken{"touch_api_token", "select enterprise.touch_api_token($1, $2)"};
 constexpr pg::Statement kMembership{"membership", "select role, access_version from enterprise.membership($1, $2)"};
 constexpr pg::Statement kWatch{
@@ -140,6 +141,11 @@ awaitable<Result<void>> Database::touch_api_token(OrganizationId organization, U
   pg::Params params;
   params.add(organization).add(id);
   CO_TRY_VOID(co_await ask(kTouchApiToken, std::move(params), deadline));
+  co_return Result<void>();
+}
+
+awaitable<Result<void>> Database::settle_interrupted_pushes(Deadline deadline) {
+  CO_TRY_VOID(co_await ask(kSettlePushes, {}, deadline));
   co_return Result<void>();
 }
 

@@ -95,6 +95,8 @@ class Database {
   awaitable<Result<std::optional<ApiTokenGrant>>> resolve_api_token(Sha256Digest digest, Deadline deadline);
   /// Notes its use: at most once a minute per token, so that calling it often is cheap.
   awaitable<Result<void>> touch_api_token(OrganizationId organization, Uuid id, Deadline deadline);
+  /// A connection whose push ended with its server shows what it had before: completed, or connected.
+  awaitable<Result<void>> settle_interrupted_pushes(Deadline deadline);
   /// nullopt: not a member, or no such organization.
   awaitable<Result<std::optional<Membership>>> membership(UserId user, OrganizationId organization, Deadline deadline);
   /// The state of those of `organizations` that exist, ordered by id.

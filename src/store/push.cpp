@@ -1,6 +1,7 @@
 #include "store/push.h"
 
 #include <algorithm>
+#include <chrono>
 #include <functional>
 #include <unordered_map>
 
@@ -64,9 +65,11 @@ constexpr pg::Statement kHasReturnable{
     "select exists (select from metadata.tombstones where organization_id = $1 and connection_id = $2 and kind <> 1),"
     " exists (select from metadata.object_documentation"
     "   where organization_id = $1 and connection_id = $2 and hidden_at is not null)"};
-constexpr pg::Statement kExtracting{"connection_extracting",
-                                    "update enterprise.connections set status = 'extracting', activity = activity + 1"
-                                    " where organization_id = $1 and id = $2 and status <> 'extracting'"};
+constexpr pg::Statement kExtracting{
+    "connection_extracting",
+    "update enterprise.connections set status = 'extracting', extracting_until = now() +"
+    " $3::bigint * interval '1 microsecond', activity = activity + 1"
+    " where organization_id = $1 and id = $2"};
 constexpr pg::Statement kCompleted{
     "connection_completed",
     "update enterprise.connections set status = 'completed', last_error = null, last_extracted_at = $3,"
@@ -533,7 +536,8 @@ awaitable<void> Push::mark_extracting(ConnectionId connection) {
   auto transaction = co_await database_.begin(request_.tenant, TenantTransaction::Mode::kWrite, deadline_);
   if (!transaction) co_return;
   pg::Params params;
-  params.add(request_.tenant.organization).add(connection);
+  const auto left = std::chrono::duration_cast<std::chrono::microseconds>(deadline_ - std::chrono::steady_clock::now());
+  params.add(request_.tenant.organization).add(connection).add(std::int64_t{left.count()});
   pg::Pipeline pipeline;
   pipeline.add(kExtracting, std::move(params));
   notify_activity(pipeline, request_.tenant);

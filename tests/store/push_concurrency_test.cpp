@@ -127,22 +127,68 @@ TEST_F(PushConcurrencyTest, WhoWaitsTooLongForTheHeadIsToldToComeBack) {
   EXPECT_TRUE(push(connection, project_of(0, 0)).made);
 }
 
-/// Kills the database's process under the push when its n-th object is read under the lock.
-class KillingRows : public ProjectRows {
+/// Does something else when its n-th object is read.
+class InterruptedRows : public ProjectRows {
  public:
-  KillingRows(Project project, std::function<void()> kill, int after)
-      : ProjectRows(std::move(project)), kill_(std::move(kill)), after_(after) {}
+  InterruptedRows(Project project, std::function<void()> act, int after)
+      : ProjectRows(std::move(project)), act_(std::move(act)), after_(after) {}
   Result<std::optional<store::ObjectRowSet>> read(std::size_t index, const ConnectionId& connection,
                                                   const store::HeldFacts* held) const override {
-    if (++reads_ == after_) kill_();
+    if (++reads_ == after_) act_();
     return ProjectRows::read(index, connection, held);
   }
 
  private:
-  std::function<void()> kill_;
+  std::function<void()> act_;
   int after_;
   mutable int reads_ = 0;
 };
+
+TEST_F(PushConcurrencyTest, WhatDiedWithItsServerIsNotUnderWayForEver) {
+  const auto served = make_connection("acme/served");
+  const auto fresh = make_connection("acme/fresh");
+  const auto busy = make_connection("acme/busy");
+  push(served, project_of(0, 0));
+  const auto die = [this](ConnectionId connection, const std::string& until) {
+    raw("update enterprise.connections set status = 'extracting', extracting_until = " + until + " where id = '" +
+        connection.to_string() + "'");
+  };
+  die(served, "now() - interval '1 second'");
+  die(fresh, "null");  // as an earlier release left it
+  die(busy, "now() + interval '1 minute'");
+  const auto activity = [&] { return raw("select sum(activity) from enterprise.connections").text(0, 0); };
+  const std::string before(activity());
+  must(run(db_->settle_interrupted_pushes(soon())));
+  EXPECT_EQ(state_of(served).status, "completed");
+  EXPECT_EQ(state_of(fresh).status, "connected");
+  EXPECT_EQ(state_of(busy).status, "extracting");
+  EXPECT_NE(activity(), before) << "servers answer listings from memory until it changes";
+  EXPECT_TRUE(push(busy, project_of(0, 0)).made);
+  expect_digest_holds(served);
+}
+
+TEST_F(PushConcurrencyTest, APushSaysUntilWhenItMayBeUnderWay) {
+  const auto connection = make_connection();
+  std::string seen;
+  const InterruptedRows rows(
+      project_of(0, 0),
+      [&] {
+        boost::asio::io_context own;
+        auto looker = must(
+            pg::run(own, pg::Connection::connect(own.get_executor(), conninfo(), within(std::chrono::seconds(10)))));
+        pg::Pipeline pipeline;
+        pipeline.add_text(
+            "select status || ' ' || (extracting_until - now() between interval '1 second' and"
+            " interval '1 hour')::text from enterprise.connections");
+        seen = must(pg::run(own, looker->run_all(std::move(pipeline), within(std::chrono::seconds(10)))))
+                   .front()
+                   .text(0, 0);
+      },
+      1);
+  must(run(store::push(*db_, request_for(tenant(), connection), rows, blocking_.get_executor(), soon())));
+  EXPECT_EQ(seen, "extracting true");
+  EXPECT_EQ(state_of(connection).status, "completed");
+}
 
 TEST_F(PushConcurrencyTest, ADeadConnectionLeavesNothingOfThePush) {
   const auto connection = make_connection();
@@ -150,7 +196,7 @@ TEST_F(PushConcurrencyTest, ADeadConnectionLeavesNothingOfThePush) {
   const auto before = content();
   // Four objects are read to compare, and again to be written: from the fifth on the transaction has begun.
   for (int after = 5; after <= 8; ++after) {
-    const KillingRows rows(
+    const InterruptedRows rows(
         project_of(1, 1),
         [this] {
           // On the blocking thread, while the push waits for it.
