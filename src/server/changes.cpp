@@ -63,7 +63,8 @@ awaitable<Result<Page>> load_heads(ReadContext& context, ReadRequest read) {
   CO_TRY(const auto heads, co_await heads_of(context, read));
   std::string text;
   JsonWriter json(text);
-  json.begin_object().key("epoch").string(heads->epoch.to_string()).key("version").number(heads->version.value);
+  json.begin_object().key("organization").string(read.tenant.organization.to_string());
+  json.key("epoch").string(heads->epoch.to_string()).key("version").number(heads->version.value);
   json.key("schema").number(kSyncSchema).key("connections").begin_array();
   for (const auto& connection : heads->connections) {
     json.begin_object().key("id").string(connection.id.to_string());
@@ -102,6 +103,7 @@ std::string end_of_page(const ReadContext& context, const ReadRequest& read, con
   const Cursor* from = request.cursor ? &*request.cursor : nullptr;
   const Cursor next = next_cursor(head, read.tenant.organization, request.connection, from, position, up_to_date);
   const wire::ChangesEnd end{.cursor = encode_cursor(next, context.cursor_key),
+                             .connection = request.connection,
                              .snapshot = head.version,
                              .up_to_date = up_to_date,
                              .connection_version = head.connection->version,
@@ -200,6 +202,7 @@ awaitable<Result<Page>> load_buckets(ReadContext& context, ReadRequest read, Buc
   std::string text;
   JsonWriter json(text);
   json.begin_object().key("epoch").string(digests.head.epoch.to_string());
+  json.key("connection").string(request.connection.to_string());
   json.key("incarnation").number(digests.head.connection->incarnation.value);
   json.key("version").number(digests.head.version.value).key("kind").number(static_cast<std::int64_t>(request.kind));
   json.key("buckets").begin_array();
@@ -216,8 +219,11 @@ awaitable<Result<Page>> load_bucket(ReadContext& context, ReadRequest read, Buck
   };
   const auto judge = [&read](const store::BucketRows& answer) { return judge_head(read, answer); };
   CO_TRY(const auto rows, co_await ask_standby_then_primary<store::BucketRows>(context, ask, judge));
-  const wire::BucketEnd end{
-      .snapshot = rows.head.version, .kind = request.kind, .bucket = request.bucket, .digest = rows.digest};
+  const wire::BucketEnd end{.connection = request.connection,
+                            .snapshot = rows.head.version,
+                            .kind = request.kind,
+                            .bucket = request.bucket,
+                            .digest = rows.digest};
   auto body = std::make_shared<ChangesBody>(read.encoding);
   auto page = std::make_shared<Page>();
   Lane lane(context.workers);

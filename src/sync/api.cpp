@@ -33,6 +33,11 @@ tl::unexpected<SyncError> corrupt(Error error) {
   return tl::unexpected(SyncError{Trouble::kCorrupt, std::move(error)});
 }
 
+/// Whole, but the answer to another question: what is between mixes up its connections.
+tl::unexpected<SyncError> mixed_up(std::string_view path) {
+  return corrupt("the answer to " + std::string(path) + " is that of another question");
+}
+
 std::optional<milliseconds> retry_after_of(const http::ClientResponse& response) {
   const auto text = response.header("retry-after");
   if (!text || text->empty() || text->size() > 6) return std::nullopt;
@@ -153,12 +158,14 @@ const ConnectionHead* Heads::find(ConnectionId id) const {
 Result<Heads> Heads::parse(std::string_view text) {
   TRY(const Json json, Json::parse(text, "answer to /heads"));
   Heads heads;
+  const auto organization = OrganizationId::parse(json.string_at("organization").value_or(""));
+  heads.organization = organization.value_or(OrganizationId{});
   heads.epoch = json.string_at("epoch").value_or("");
   heads.version.value = integer_at(json, "version", -1);
   heads.schema = integer_at(json, "schema", -1);
   const Json* list = json.find("connections");
-  if (heads.epoch.empty() || heads.version.value < 0 || heads.schema < 0 || !list || !list->if_array())
-    return fail(Code::kCorrupt, "the answer to /heads lacks epoch, version, schema or connections");
+  if (!organization || heads.epoch.empty() || heads.version.value < 0 || heads.schema < 0 || !list || !list->if_array())
+    return fail(Code::kCorrupt, "the answer to /heads lacks organization, epoch, version, schema or connections");
   for (const Json& each : *list->if_array()) {
     const auto id = ConnectionId::parse(each.string_at("id").value_or(""));
     const auto digest = digest_of(each.string_at("digest").value_or(""));
@@ -293,6 +300,7 @@ Answer<std::optional<Heads>> Api::heads(std::string_view etag, seconds wait) {
   TRY(const std::string body, body_of(question, std::move(response)));
   auto heads = Heads::parse(body);
   if (!heads) return corrupt(std::move(heads.error()));
+  if (heads->organization != target_.organization) return mixed_up("/heads");
   return std::optional(std::move(*heads));
 }
 
@@ -354,6 +362,7 @@ Answer<ServerBuckets> Api::buckets(ConnectionId connection, Kind kind, Version a
                                                      "&at_least=" + std::to_string(at_least.value))));
   const auto json = Json::parse(body, "answer to /digest");
   if (!json) return corrupt(json.error());
+  if (json->string_at("connection") != connection.to_string()) return mixed_up("/digest");
   ServerBuckets out;
   out.version.value = integer_at(*json, "version", -1);
   const Json* list = json->find("buckets");

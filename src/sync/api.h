@@ -85,6 +85,7 @@ struct ConnectionHead {
 };
 
 struct Heads {
+  OrganizationId organization;
   std::string epoch;
   Version version;
   std::int64_t schema = 0;

@@ -169,7 +169,7 @@ Answer<Engine::Step> Engine::step(const Wanted& wanted) {
   for (const auto& id : connections) {
     TRY_LOCAL(auto position, writer_->position(id));
     if (!heads.find(id)) {
-      jobs.push_back({id, position.cursor});
+      jobs.push_back({id, position.cursor, position.cursor.empty() ? Version{} : position.valid_through});
       continue;
     }
     const ConnectionHead& head = *heads.find(id);
@@ -190,7 +190,7 @@ Answer<Engine::Step> Engine::step(const Wanted& wanted) {
       here += position.digest.kinds[kind].count;
     }
     progress_.total += position.cursor.empty() ? there : std::max<std::int64_t>(there - here, 0);
-    jobs.push_back({id, position.cursor});
+    jobs.push_back({id, position.cursor, position.cursor.empty() ? Version{} : position.valid_through});
   }
   if (auto fetched = fetch(jobs); !fetched) {
     if (fetched.error().trouble == Trouble::kGone || fetched.error().trouble == Trouble::kNotFound)
@@ -313,6 +313,7 @@ Answer<void> Engine::fetch(const std::vector<Job>& jobs) {
     };
     for (const Job& job : jobs) {
       std::string cursor = job.cursor;
+      Version seen = job.seen;
       int without_rows = 0;
       for (bool more = true; more;) {
         auto page = api_.changes(job.connection, cursor);
@@ -323,10 +324,12 @@ Answer<void> Engine::fetch(const std::vector<Job>& jobs) {
           } else {
             more = !end->up_to_date;
             without_rows = page->rows.empty() && page->tombstones.empty() ? without_rows + 1 : 0;
-            if (more && (end->cursor == cursor || without_rows > kMaxPagesWithoutRows))
+            if (end->connection != job.connection || end->snapshot < seen)
+              page = corrupt("a page of changes is that of another question, or an old one");
+            else if (more && (end->cursor == cursor || without_rows > kMaxPagesWithoutRows))
               page = corrupt("the server's pages do not come to an end");
             else
-              cursor = end->cursor;
+              cursor = end->cursor, seen = end->snapshot;
           }
         }
         const bool failed = !page;
@@ -384,7 +387,8 @@ Answer<void> Engine::fetch_buckets(const std::vector<replica::Mismatch>& mismatc
       const auto number = static_cast<std::uint8_t>(bucket);
       TRY(const auto page, api_.rows(mismatch.connection, mismatch.kind, number, there.version));
       auto end = wire::BucketEnd::parse(page.end_json);
-      if (!end || end->kind != mismatch.kind || end->bucket != number || !page.tombstones.empty())
+      if (!end || end->connection != mismatch.connection || end->kind != mismatch.kind || end->bucket != number ||
+          !page.tombstones.empty())
         return corrupt("the server answered with another bucket than was asked for");
       TRY_LOCAL(auto stage, writer_->begin_bucket(mismatch.connection, mismatch.kind, number));
       for (const auto& row : page.rows) TRY_LOCAL_VOID(stage.row(page.row(row)));

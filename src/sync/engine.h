@@ -76,6 +76,7 @@ class Engine {
   struct Job {
     ConnectionId connection;
     std::string cursor;
+    Version seen{};  // of the cursor: no page of an older state is the server's
   };
   enum class Step { kDone, kAgain };
 

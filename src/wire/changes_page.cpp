@@ -88,7 +88,8 @@ Result<Json> parse_end(std::string_view text) {
 std::string ChangesEnd::to_json() const {
   std::string out;
   JsonWriter json(out);
-  json.begin_object().key("cursor").string(cursor).key("snapshot").number(snapshot.value);
+  json.begin_object().key("cursor").string(cursor).key("connection").string(connection.to_string());
+  json.key("snapshot").number(snapshot.value);
   json.key("up_to_date").boolean(up_to_date);
   if (up_to_date) {
     json.key("connection_version").number(connection_version.value).key("valid_through").number(snapshot.value);
@@ -102,11 +103,13 @@ Result<ChangesEnd> ChangesEnd::parse(std::string_view text) {
   TRY(const Json json, parse_end(text));
   ChangesEnd end;
   const auto cursor = json.string_at("cursor");
+  const auto connection = ConnectionId::parse(json.string_at("connection").value_or(""));
   const auto snapshot = count_at(json, "snapshot");
   const Json* up_to_date = json.find("up_to_date");
-  if (!cursor || !snapshot || !up_to_date || !up_to_date->if_bool())
-    return corrupt("its end lacks cursor, snapshot or up_to_date");
+  if (!cursor || !connection || !snapshot || !up_to_date || !up_to_date->if_bool())
+    return corrupt("its end lacks cursor, connection, snapshot or up_to_date");
   end.cursor = *cursor;
+  end.connection = *connection;
   end.snapshot = Version{*snapshot};
   end.up_to_date = *up_to_date->if_bool();
   if (!end.up_to_date) return end;
@@ -123,7 +126,8 @@ Result<ChangesEnd> ChangesEnd::parse(std::string_view text) {
 std::string BucketEnd::to_json() const {
   std::string out;
   JsonWriter json(out);
-  json.begin_object().key("snapshot").number(snapshot.value).key("kind").number(static_cast<std::int64_t>(kind));
+  json.begin_object().key("connection").string(connection.to_string()).key("snapshot").number(snapshot.value);
+  json.key("kind").number(static_cast<std::int64_t>(kind));
   json.key("bucket").number(bucket).key("count").number(digest.count);
   json.key("sum").string(hex_of(sum_bytes(digest.sum))).end_object();
   return out;
@@ -131,13 +135,15 @@ std::string BucketEnd::to_json() const {
 
 Result<BucketEnd> BucketEnd::parse(std::string_view text) {
   TRY(const Json json, parse_end(text));
+  const auto connection = ConnectionId::parse(json.string_at("connection").value_or(""));
   const auto snapshot = count_at(json, "snapshot"), kind = count_at(json, "kind"), bucket = count_at(json, "bucket"),
              count = count_at(json, "count");
   const auto sum = bytes_of_hex(json.find("sum"));
-  if (!snapshot || !kind || *kind < 1 || *kind > static_cast<std::int64_t>(kKindCount) || !bucket || *bucket > 255 ||
-      !count || !sum || sum->size() != 16)
-    return corrupt("its end lacks snapshot, kind, bucket, count or sum");
+  if (!connection || !snapshot || !kind || *kind < 1 || *kind > static_cast<std::int64_t>(kKindCount) || !bucket ||
+      *bucket > 255 || !count || !sum || sum->size() != 16)
+    return corrupt("its end lacks connection, snapshot, kind, bucket, count or sum");
   BucketEnd end;
+  end.connection = *connection;
   end.snapshot = Version{*snapshot};
   end.kind = static_cast<Kind>(*kind);
   end.bucket = static_cast<std::uint8_t>(*bucket);

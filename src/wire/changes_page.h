@@ -42,8 +42,9 @@ struct Tombstone {
 
 /// What the end frame says, of a page of changes.
 struct ChangesEnd {
-  std::string cursor;  // for the next page
-  Version snapshot;    // the organization's version this page was read at
+  std::string cursor;       // for the next page
+  ConnectionId connection;  // whose page it is: answers get mixed up on the way
+  Version snapshot;         // the organization's version this page was read at
   /// Nothing lies behind this page in its snapshot. Then also:
   bool up_to_date = false;
   Version connection_version;  // the last version that wrote to the connection
@@ -57,6 +58,7 @@ struct ChangesEnd {
 
 /// Of a page of one bucket's rows.
 struct BucketEnd {
+  ConnectionId connection;
   Version snapshot;
   Kind kind = Kind::kConnection;
   std::uint8_t bucket = 0;

@@ -106,7 +106,9 @@ class Replica:
     def page(self, connection):
         query = [f"cursor={self.cursors[connection]}"] if connection in self.cursors else []
         query += [f"max_bytes={self.page_bytes()}"] if self.page_bytes else []
-        return read_page(self.get(f"/connections/{connection}/changes?" + "&".join(query)))
+        entries, end = read_page(self.get(f"/connections/{connection}/changes?" + "&".join(query)))
+        assert end["connection"] == connection, "the page of another connection"
+        return entries, end
 
     def forget(self, connection):
         for held in (self.rows, self.cursors, self.valid):

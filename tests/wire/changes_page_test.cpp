@@ -187,31 +187,42 @@ TEST(ChangesPage, LengthsAreBounded) {
             "The page of changes is malformed: a frame that is too long.");
 }
 
+const ConnectionId kConnection = *ConnectionId::parse("00000000-0000-4000-8000-000000000001");
+
 TEST(ChangesPage, EndIsReadAsItWasWritten) {
-  ChangesEnd end{.cursor = "abc", .snapshot = Version{12}, .up_to_date = false, .connection_version = {}, .digest = {}};
-  EXPECT_EQ(end.to_json(), R"({"cursor":"abc","snapshot":12,"up_to_date":false})");
+  ChangesEnd end{.cursor = "abc",
+                 .connection = kConnection,
+                 .snapshot = Version{12},
+                 .up_to_date = false,
+                 .connection_version = {},
+                 .digest = {}};
+  const std::string rest = R"("connection":"00000000-0000-4000-8000-000000000001","snapshot":12,"up_to_date":false})";
+  EXPECT_EQ(end.to_json(), R"({"cursor":"abc",)" + rest);
   EXPECT_EQ(ChangesEnd::parse(end.to_json()).value(), end);
   end.up_to_date = true;
   end.connection_version = Version{9};
   end.digest.of(Kind::kFile) = {3, (static_cast<unsigned __int128>(1) << 127) + 5};
   EXPECT_EQ(ChangesEnd::parse(end.to_json()).value(), end);
-  EXPECT_EQ(ChangesEnd::parse(R"({"new":[1],"cursor":"abc","snapshot":12,"up_to_date":false})")->cursor, "abc");
-  for (const auto* bad :
-       {"", "[]", "{}", R"({"cursor":"a","snapshot":-1,"up_to_date":false})",
-        R"({"cursor":"a","snapshot":1,"up_to_date":1})", R"({"cursor":"a","snapshot":1,"up_to_date":true})",
-        R"({"cursor":"a","snapshot":1,"up_to_date":true,"connection_version":1,"valid_through":1,"digest":"00"})"})
+  EXPECT_EQ(ChangesEnd::parse(R"({"new":[1],"cursor":"abc",)" + rest)->cursor, "abc");
+  EXPECT_FALSE(ChangesEnd::parse(R"({"cursor":"abc","snapshot":12,"up_to_date":false})")) << "whose?";
+  const std::string begin = R"({"cursor":"a","connection":"00000000-0000-4000-8000-000000000001",)";
+  for (const std::string& bad :
+       {std::string(), std::string("[]"), std::string("{}"), begin + R"("snapshot":-1,"up_to_date":false})",
+        begin + R"("snapshot":1,"up_to_date":1})", begin + R"("snapshot":1,"up_to_date":true})",
+        begin + R"("snapshot":1,"up_to_date":true,"connection_version":1,"valid_through":1,"digest":"00"})"})
     EXPECT_FALSE(ChangesEnd::parse(bad)) << bad;
 }
 
 TEST(ChangesPage, EndOfABucketIsReadAsItWasWritten) {
-  const BucketEnd end{.snapshot = Version{5}, .kind = Kind::kColumn, .bucket = 255, .digest = {2, 0x1234}};
-  EXPECT_EQ(end.to_json(),
-            R"({"snapshot":5,"kind":4,"bucket":255,"count":2,"sum":"00000000000000000000000000001234"})");
+  const BucketEnd end{
+      .connection = kConnection, .snapshot = Version{5}, .kind = Kind::kColumn, .bucket = 255, .digest = {2, 0x1234}};
+  const std::string begin = R"({"connection":"00000000-0000-4000-8000-000000000001","snapshot":5,)";
+  const std::string sum = R"("count":2,"sum":"00000000000000000000000000001234"})";
+  EXPECT_EQ(end.to_json(), begin + R"("kind":4,"bucket":255,)" + sum);
   EXPECT_EQ(BucketEnd::parse(end.to_json()).value(), end);
-  EXPECT_FALSE(
-      BucketEnd::parse(R"({"snapshot":5,"kind":8,"bucket":255,"count":2,"sum":"00000000000000000000000000001234"})"));
-  EXPECT_FALSE(
-      BucketEnd::parse(R"({"snapshot":5,"kind":4,"bucket":256,"count":2,"sum":"00000000000000000000000000001234"})"));
+  EXPECT_FALSE(BucketEnd::parse(begin + R"("kind":8,"bucket":255,)" + sum));
+  EXPECT_FALSE(BucketEnd::parse(begin + R"("kind":4,"bucket":256,)" + sum));
+  EXPECT_FALSE(BucketEnd::parse(R"({"snapshot":5,"kind":4,"bucket":255,)" + sum)) << "whose?";
 }
 
 }  // namespace
