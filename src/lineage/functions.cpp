@@ -13,27 +13,51 @@ using namespace std::string_view_literals;
 
 // Sorted, for binary search.
 // clang-format off: as a list
-constexpr std::array kAggregates{
-    "any"sv, "any_value"sv, "anylast"sv, "approx_count_distinct"sv, "approx_distinct"sv, "approx_percentile"sv,
-    "approx_quantiles"sv, "approx_set"sv, "approx_top_count"sv, "approx_top_k"sv, "approx_top_sum"sv, "arbitrary"sv,
-    "arg_max"sv, "arg_min"sv, "argmax"sv, "argmin"sv, "array_agg"sv, "array_concat_agg"sv, "array_union_agg"sv,
-    "array_unique_agg"sv, "avg"sv, "avgif"sv, "bit_and"sv, "bit_or"sv, "bit_xor"sv, "bitand_agg"sv,
-    "bitmap_construct_agg"sv, "bitor_agg"sv, "bitxor_agg"sv, "bool_and"sv, "bool_or"sv, "booland_agg"sv,
-    "boolor_agg"sv, "boolxor_agg"sv, "checksum_agg"sv, "collect_list"sv, "collect_set"sv, "corr"sv, "count"sv,
-    "count_big"sv, "count_if"sv, "count_star"sv, "countif"sv, "covar_pop"sv, "covar_samp"sv, "every"sv, "favg"sv,
-    "first"sv, "fsum"sv, "geometric_mean"sv, "group_array"sv, "group_concat"sv, "grouparray"sv, "groupuniqarray"sv,
-    "hash_agg"sv, "histogram"sv, "hll"sv, "hll_accumulate"sv, "hll_combine"sv, "hll_estimate"sv, "hll_union_agg"sv,
-    "json_agg"sv, "json_arrayagg"sv, "json_group_array"sv, "json_group_object"sv, "json_object_agg"sv,
-    "json_objectagg"sv, "jsonb_agg"sv, "jsonb_object_agg"sv, "kurtosis"sv, "last"sv, "list"sv, "listagg"sv,
-    "logical_and"sv, "logical_or"sv, "mad"sv, "map_agg"sv, "map_union"sv, "max"sv, "max_by"sv, "maxif"sv, "mean"sv,
-    "median"sv, "min"sv, "min_by"sv, "minhash"sv, "minif"sv, "mode"sv, "multimap_agg"sv, "object_agg"sv,
-    "percentile"sv, "percentile_approx"sv, "percentile_cont"sv, "percentile_disc"sv, "product"sv, "quantile"sv,
-    "quantile_cont"sv, "quantile_disc"sv, "quantiles"sv, "range_agg"sv, "regr_avgx"sv, "regr_avgy"sv, "regr_count"sv,
-    "regr_intercept"sv, "regr_r2"sv, "regr_slope"sv, "regr_sxx"sv, "regr_sxy"sv, "regr_syy"sv,
-    "reservoir_quantile"sv, "skewness"sv, "st_collect"sv, "st_extent"sv, "st_union"sv, "st_union_agg"sv, "std"sv,
-    "stddev"sv, "stddev_pop"sv, "stddev_samp"sv, "stddevpop"sv, "stddevsamp"sv, "stdev"sv, "stdevp"sv,
-    "string_agg"sv, "sum"sv, "sumif"sv, "uniq"sv, "uniqexact"sv, "var"sv, "var_pop"sv, "var_samp"sv, "variance"sv,
-    "variance_pop"sv, "variance_samp"sv, "varp"sv, "varpop"sv, "varsamp"sv, "wm_concat"sv, "xmlagg"sv};
+constexpr std::string_view kAggregates[] = {
+    "ai_agg", "ai_summarize_agg", "any", "any_respect_nulls", "any_value", "anyheavy", "anylast",
+    "anylast_respect_nulls", "approx_count_distinct", "approx_distinct", "approx_median", "approx_most_frequent",
+    "approx_percentile", "approx_percentile_accumulate", "approx_percentile_combine", "approx_percentile_estimate",
+    "approx_quantile", "approx_quantiles", "approx_set", "approx_top_count", "approx_top_k",
+    "approx_top_k_accumulate", "approx_top_k_combine", "approx_top_k_estimate", "approx_top_sum",
+    "approximate_jaccard_index", "approximate_percentile", "approximate_similarity", "arbitrary", "arg_max",
+    "arg_max_null", "arg_min", "arg_min_null", "argmax", "argmin", "array_agg", "array_concat_agg", "array_union_agg",
+    "array_unique_agg", "avg", "avgif", "avgweighted", "bit_and", "bit_or", "bit_xor", "bitand_agg", "bitmap_agg",
+    "bitmap_and_agg", "bitmap_construct_agg", "bitmap_intersect", "bitmap_or_agg", "bitmap_union",
+    "bitmap_union_count", "bitor_agg", "bitstring_agg", "bitwise_and_agg", "bitwise_or_agg", "bitwise_xor_agg",
+    "bitxor_agg", "bool_and", "bool_or", "booland_agg", "boolor_agg", "boolxor_agg", "boundingratio", "checksum",
+    "checksum_agg", "cluster_set", "collect", "collect_list", "collect_set", "corr", "corr_k", "corr_s", "count",
+    "count_big", "count_if", "count_min_sketch", "count_star", "countif", "covar_pop", "covar_samp", "covarpop",
+    "covarsamp", "datasketches_hll_accumulate", "datasketches_hll_combine", "deltasum", "deltasumtimestamp",
+    "ds_hll_estimate", "entropy", "evaluate_classifier_predictions", "every", "exponentialmovingaverage", "favg",
+    "first", "first_value_respect_nulls", "fmode", "fsum", "geometric_mean", "group_array", "group_bit_xor",
+    "group_concat", "grouparray", "grouparrayinsertat", "grouparraylast", "grouparraymovingavg",
+    "grouparraymovingsum", "grouparraysample", "grouparraysorted", "groupbitand", "groupbitmap", "groupbitor",
+    "groupbitxor", "groupconcat", "groupuniqarray", "hash_agg", "histogram", "histogram_exact", "hll",
+    "hll_accumulate", "hll_combine", "hll_estimate", "hll_export", "hll_sketch_agg", "hll_union", "hll_union_agg",
+    "intersect_count", "json_agg", "json_agg_strict", "json_arrayagg", "json_group_array", "json_group_object",
+    "json_object_agg", "json_objectagg", "jsonb_agg", "jsonb_agg_strict", "jsonb_object_agg",
+    "jsonb_object_agg_strict", "jsonb_object_agg_unique", "kahan_sum", "kurtosis", "kurtpop", "kurtsamp",
+    "largesttrianglethreebuckets", "last", "learn_classifier", "list", "listagg", "logical_and", "logical_or", "mad",
+    "map_agg", "map_union", "max", "max_by", "maxif", "maxmap", "mean", "median", "min", "min_by", "minhash",
+    "minhash_combine", "minif", "minmap", "mode", "multimap_agg", "ndv", "numeric_histogram", "object_agg",
+    "percentile", "percentile_approx", "percentile_cont", "percentile_disc", "product", "qdigest_agg", "quantile",
+    "quantile_cont", "quantile_disc", "quantilebfloat16", "quantiledeterministic", "quantileexact",
+    "quantileexacthigh", "quantileexactlow", "quantileexactweighted", "quantileinterpolatedweighted", "quantiles",
+    "quantilesexact", "quantilestdigest", "quantilestiming", "quantiletdigest", "quantiletdigestweighted",
+    "quantiletiming", "range_agg", "range_intersect_agg", "reduce_agg", "regr_avgx", "regr_avgy", "regr_count",
+    "regr_intercept", "regr_r2", "regr_slope", "regr_sxx", "regr_sxy", "regr_syy", "reservoir_quantile", "retention",
+    "schema_of_json_agg", "schema_of_variant_agg", "sem", "sequencecount", "sequencematch", "set_agg",
+    "simplelinearregression", "skewness", "skewpop", "skewsamp", "st_aggregate_union", "st_clusterintersecting",
+    "st_collect", "st_extent", "st_makeline", "st_memunion", "st_union", "st_union_agg", "stats_mode", "std",
+    "stddev", "stddev_pop", "stddev_samp", "stddevpop", "stddevsamp", "stdev", "stdevp", "stochasticlinearregression",
+    "string_agg", "sum", "sumcount", "sumif", "sumkahan", "summap", "summapwithoverflow", "sumwithoverflow",
+    "tdigest_agg", "topk", "topkweighted", "try_avg", "try_sum", "uniq", "uniqcombined", "uniqcombined64",
+    "uniqexact", "uniqhll12", "uniqthetasketch", "uniqupto", "var", "var_pop", "var_samp", "variance", "variance_pop",
+    "variance_samp", "varp", "varpop", "varsamp", "windowfunnel", "wm_concat", "xmlagg"};
+
+constexpr std::array kCombinators{"simplestate"sv, "distinct"sv, "ordefault"sv, "foreach"sv, "resample"sv, "argmax"sv,
+                                  "argmin"sv,      "ornull"sv,   "array"sv,     "merge"sv,   "state"sv,    "map"sv,
+                                  "if"sv};
 
 constexpr std::array kWindowFunctions{
     "conditional_change_event"sv, "conditional_true_event"sv, "cume_dist"sv, "dense_rank"sv, "first_value"sv, "lag"sv,
@@ -61,12 +85,12 @@ static_assert(std::ranges::is_sorted(kOfOracle) && std::ranges::is_sorted(kOfDuc
 
 template <class Words>
 bool has(const Words& words, std::string_view word) {
-  return std::binary_search(words.begin(), words.end(), word);
+  return std::binary_search(std::begin(words), std::end(words), word);
 }
 
 struct Function {
   std::string_view name;
-  std::array<std::string_view, 7> columns;
+  std::array<std::string_view, 8> columns;
   bool alias_is_column;
 };
 constexpr std::array kTableFunctions{
@@ -106,9 +130,45 @@ constexpr std::array kTableFunctions{
 
 static_assert(std::ranges::is_sorted(kTableFunctions, {}, &Function::name));
 
+/// Those of one name that are others in some dialect.
+struct OwnFunction {
+  sql::DialectId dialect;
+  Function function;
+};
+constexpr std::array<std::string_view, 8> kJsonEach{"key", "value", "type", "atom", "id", "parent", "fullkey", "path"};
+constexpr OwnFunction kOwnFunctions[] = {
+    {sql::DialectId::kDatabricks, {"range", {"id"}, false}},
+    {sql::DialectId::kTrino, {"sequence", {"sequential_number"}, false}},
+    {sql::DialectId::kTsql, {"generate_series", {"value"}, false}},
+    {sql::DialectId::kSqlite, {"generate_series", {"value"}, false}},
+    {sql::DialectId::kSqlite, {"json_each", kJsonEach, false}},
+    {sql::DialectId::kSqlite, {"json_tree", kJsonEach, false}},
+    {sql::DialectId::kDuckdb, {"json_each", kJsonEach, false}},
+    {sql::DialectId::kDuckdb, {"json_tree", kJsonEach, false}},
+};
+
 }  // namespace
 
-bool is_aggregate(std::string_view name) { return has(kAggregates, name); }
+bool is_aggregate(std::string_view name) {
+  if (has(kAggregates, name)) return true;
+  // ClickHouse's combinators: sumIf, uniqStateOrNull, avgMergeIf …
+  bool more = true;
+  while (more) {
+    more = false;
+    for (const std::string_view suffix : kCombinators) {
+      if (name.size() <= suffix.size() || !name.ends_with(suffix)) continue;
+      name.remove_suffix(suffix.size());
+      if (has(kAggregates, name)) return true;
+      more = true;
+      break;
+    }
+  }
+  return false;
+}
+
+bool is_conditional_aggregate(std::string_view name) {
+  return name.size() > 2 && name.ends_with("if") && name != "countif" && name != "count_if" && is_aggregate(name);
+}
 bool is_window_function(std::string_view name) { return has(kWindowFunctions, name); }
 
 std::size_t deciding_arguments(std::string_view name) {
@@ -145,14 +205,20 @@ bool is_pseudo_column(std::string_view name, const sql::Dialect& dialect) {
   }
 }
 
-std::optional<TableFunctionColumns> table_function_columns(std::string_view name, const sql::Dialect&) {
-  const auto found = std::lower_bound(kTableFunctions.begin(), kTableFunctions.end(), name,
-                                      [](const Function& f, std::string_view n) { return f.name < n; });
-  if (found == kTableFunctions.end() || found->name != name) return std::nullopt;
+std::optional<TableFunctionColumns> table_function_columns(std::string_view name, const sql::Dialect& dialect) {
+  const Function* known = nullptr;
+  for (const auto& own : kOwnFunctions)
+    if (own.dialect == dialect.id && own.function.name == name) known = &own.function;
+  if (known == nullptr) {
+    const auto found = std::lower_bound(kTableFunctions.begin(), kTableFunctions.end(), name,
+                                        [](const Function& f, std::string_view n) { return f.name < n; });
+    if (found == kTableFunctions.end() || found->name != name) return std::nullopt;
+    known = &*found;
+  }
   std::size_t count = 0;
-  while (count < found->columns.size() && !found->columns[count].empty()) ++count;
+  while (count < known->columns.size() && !known->columns[count].empty()) ++count;
   if (count == 0 && name != "generator") return std::nullopt;
-  return TableFunctionColumns{std::span(found->columns).first(count), found->alias_is_column};
+  return TableFunctionColumns{std::span(known->columns).first(count), known->alias_is_column};
 }
 
 bool has_lateral_aliases(const sql::Dialect& dialect) {

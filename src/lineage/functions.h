@@ -17,6 +17,8 @@ bool is_aggregate(std::string_view name);
 bool is_window_function(std::string_view name);
 /// The number of leading arguments that only decide which of the others is taken: if(c, a, b), nvl2(c, a, b) 1.
 std::size_t deciding_arguments(std::string_view name);
+/// sumIf(x, condition): the last argument only decides (ClickHouse).
+bool is_conditional_aggregate(std::string_view name);
 /// A word for a part of a date, which some functions take as an argument.
 bool is_date_part(std::string_view name);
 /// A word that stands for a value without being a column of the relation: sysdate, rownum, _partitiontime.

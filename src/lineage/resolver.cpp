@@ -51,6 +51,9 @@ QueryLineage Resolver::run() {
   std::vector<std::string> target;
   for (std::size_t i = parsed_.statements.size(); i-- > 0 && shape == nullptr;) {
     target.clear();
+    script_tables_.clear();
+    current_statement_ = i;
+    note_script(i);
     shape = statement(*parsed_.statements[i], target);
   }
   if (spent_ > budget_) return failure(Reason::kTooComplex, "", {});

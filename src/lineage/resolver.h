@@ -31,9 +31,13 @@ struct RowInfluence {
   EdgeKind kind;
 };
 
+struct Shape;
+
 struct ShapeColumn {
   Name name;
   NodeId node = kNone;
+  Shape* row = nullptr;                  // of a value that is a whole row of it: array_agg(t)[offset(0)]
+  Transform row_way = Transform::kNone;  // what the row went through
 };
 
 struct Shape {
@@ -59,8 +63,10 @@ struct Shape {
   NameIndex index;
   bool indexed = false;
   bool visited = false;
-  bool read_as_cte = false;  // of a recursive CTE: it reads itself
-  bool is_value = false;     // WITH expression AS name: a value, not rows
+  bool read_as_cte = false;                     // of a recursive CTE: it reads itself
+  bool is_value = false;                        // WITH expression AS name: a value, not rows
+  const sql::Expression* expression = nullptr;  // of a value: made where it is used, of the columns that are there
+  bool has_rows = false;                        // some of its columns have a `row`
 };
 
 struct FromItem {
@@ -70,6 +76,7 @@ struct FromItem {
   NodeId element = kNone;  // the alias names a value as well: unnest(a) as x
   bool in_star = true;
   bool visible = true;
+  bool by_qualifier = false;  // its columns are meant by its alias alone: what stands before a pipe
 };
 
 /// A column of USING or NATURAL: one for both sides.
@@ -93,8 +100,14 @@ struct Scope {
   std::unordered_map<std::string, NodeId> aliases;  // of select items so far, by name in lower case
   AliasUse alias_use = AliasUse::kNever;
   const sql::Select* select = nullptr;
-  std::vector<Name> ignored;  // parameters of lambdas
+  std::vector<Name> ignored;   // parameters of lambdas
+  bool any_qualifier = false;  // a qualifier nobody knows is a variable of MATCH_RECOGNIZE
+  NodeId columns = kNone;      // what COLUMNS(…) stands for in the item that is being put down
+  std::unordered_map<std::string, const sql::Expression*> pending;  // aliases of later items (ClickHouse), lower case
 };
+
+/// The COLUMNS(…) in a select item, or null. Not those of its subqueries.
+const sql::Columns* columns_in(const sql::Expression* expression);
 
 class Resolver {
  public:
@@ -109,7 +122,8 @@ class Resolver {
   };
 
   // resolver.cpp: the result
-  Shape* statement(const sql::Statement& statement, std::vector<std::string>& target);
+  /// `returning`: the rows that RETURNING gives, not those that are put into the target.
+  Shape* statement(const sql::Statement& statement, std::vector<std::string>& target, bool returning = false);
   void complete_by_catalog(Shape& shape);
   void add_demanded(Shape& shape);
   QueryLineage result_of(Shape* shape, std::vector<std::string> target);
@@ -118,11 +132,16 @@ class Resolver {
   QueryLineage failure(Reason reason, std::string subject, sql::Span span);
 
   // resolver_statement.cpp
-  Shape* insert(const sql::Insert& insert, std::vector<std::string>& target);
+  Shape* insert(const sql::Insert& insert, std::vector<std::string>& target, bool returning);
   Shape* create(const sql::Create& create, std::vector<std::string>& target);
-  Shape* merge(const sql::Merge& merge, std::vector<std::string>& target);
-  Shape* update(const sql::Update& update, std::vector<std::string>& target);
-  Shape* remove(const sql::Delete& statement, std::vector<std::string>& target);
+  Shape* merge(const sql::Merge& merge, std::vector<std::string>& target, bool returning);
+  Shape* update(const sql::Update& update, std::vector<std::string>& target, bool returning);
+  Shape* remove(const sql::Delete& statement, std::vector<std::string>& target, bool returning);
+  void changed_table(const sql::TableReference* target, sql::List<const sql::TableReference*> from, Scope& scope,
+                     Shape& shape, std::vector<std::string>& name);
+  Shape* script_table(const std::string& name);
+  void note_script(std::size_t last);
+  Shape* returned(sql::List<sql::SelectItem> items, Scope& scope, Shape& shape);
   Shape* target_shape(const sql::TableReference* reference, Scope& scope, Shape& shape,
                       std::vector<std::string>& target);
   void assign(Shape& shape, Name name, NodeId node);
@@ -131,7 +150,7 @@ class Resolver {
   Shape* query(const sql::Query& query, Scope* outer);
   Shape* term(const sql::QueryTerm& term, Scope* outer);
   Shape* select(const sql::Select& select, Scope& scope);
-  void select_items(const sql::Select& select, Scope& scope, Shape& shape);
+  void select_items(sql::List<sql::SelectItem> items, Scope& scope, Shape& shape);
   Shape* set_operation(const sql::SetOperation& operation, Scope* outer);
   Shape* combine(const sql::SetOperation& operation, std::span<Shape* const> terms);
   void combine_by_position(Shape& out, std::span<Shape* const> unions);
@@ -140,9 +159,18 @@ class Resolver {
   void order_by(const sql::Query& query, Scope& scope, Shape& shape, Shape& result);
   std::size_t bind(const sql::With& with, Scope* outer, Shape& uses);
   Shape* cte(const sql::Cte& cte, bool recursive, Scope* outer);
+  Shape* cte_rows(const sql::Cte& cte, bool recursive, Scope* outer);
   void unbind(const sql::With& with, std::size_t bound);
   bool may_recur(const sql::With& with) const;
+
+  // resolver_star.cpp
   bool expand(const sql::Star& star, Scope& scope, Shape& shape);
+  void expand_columns(const sql::SelectItem& item, const sql::Columns& columns, Scope& scope, Shape& shape);
+  bool matching_columns(const sql::Columns& columns, Scope& scope, Shape& shape, std::vector<ShapeColumn>& found,
+                        std::vector<std::string>* renamed, std::string_view rename);
+  ShapeColumn applied(ShapeColumn column, sql::List<const sql::Expression*> functions, Scope& scope, Shape& shape);
+  void put_item(const sql::SelectItem& item, NodeId node, Scope& scope, Shape& shape);
+  void add_pending(const sql::Select& select, Scope& scope);
   void expand_item(FromItem& item, const sql::Star* star, const Scope& scope, std::uint32_t position, Shape& shape,
                    Scope* values_scope);
   void expand_shape(Shape& from, const sql::Star* star, Scope* values_scope, Shape& shape,
@@ -159,9 +187,14 @@ class Resolver {
   void merge_column(const sql::Join& join, Name name, std::size_t first, std::size_t right, Scope& scope, Shape& shape,
                     sql::Span span);
   NodeId side_column(Name name, std::size_t from, std::size_t to, bool use_merged, Scope& scope, sql::Span span);
+  // resolver_pivot.cpp
   void pivot(const sql::Pivot& pivot, Scope& scope, Shape& shape);
   void unpivot(const sql::Unpivot& unpivot, Scope& scope, Shape& shape);
   void opaque_table(const sql::OpaqueTable& table, Scope& scope, Shape& shape);
+  void match_recognize(const sql::MatchRecognize& match, Scope& scope, Shape& shape);
+  bool relation_function(const sql::TableFunction& function, Scope& scope, Shape& shape);
+  Shape* named_relation(sql::List<sql::Identifier> name, sql::Span span);
+  sql::List<sql::Identifier> split_name(std::string_view text, sql::Span span);
   Shape* source_of(const sql::TableReference& reference, Scope& scope, Shape& shape);
   Shape* relation(sql::List<sql::Identifier> name, sql::Span span);
   Shape* aliased(Shape* shape, const sql::TableAlias& alias);
@@ -184,7 +217,8 @@ class Resolver {
   Resolved column(const sql::Column& column, Scope& scope, Shape& shape);
   Resolved qualified(const sql::Column& column, Scope& scope, bool stretch);
   NodeId unqualified(const sql::Column& column, Scope& scope, Shape& shape);
-  NodeId in_scope(const sql::Column& column, Scope& scope, bool is_innermost);
+  NodeId in_scope(const sql::Column& column, Scope& scope, bool is_innermost, Shape& shape);
+  bool is_known_outside(const Name& name, Scope& scope);
   FromItem* find_item(Scope& scope, sql::List<sql::Identifier> parts, std::size_t count);
   NodeId find_known(Shape& shape, const Name& name);
   NodeId find_open(Shape& shape, const Name& name, sql::Span span);
@@ -196,6 +230,16 @@ class Resolver {
   Name name_at(const Shape& shape, std::size_t position) const;
   bool same_name(const Name& a, const Name& b) const;
   NodeId whole_row(Shape& shape, sql::Span span);
+  /// The rows of which the value is one, or null.
+  Shape* row_of(const sql::Expression* expression, Scope& scope, Transform& way);
+  Resolved field_of_row(const sql::Column& column, Scope& scope);
+  Shape* open_row(Shape& row, Transform way, sql::Span span);
+  NodeId pending_alias(const Name& name, Scope& scope, Shape& shape);
+  /// ClickHouse: a column of a nested structure, whose own name is items.sku.
+  NodeId dotted_column(const sql::Column& column, Scope& scope);
+  const sql::Column* column_by_text(const sql::Call& call);
+  /// T-SQL: x.n.value('…'): a method of the column before it.
+  bool is_method(const sql::Call& call) const;
 
   // Common
   Shape* make_shape() { return &shapes_.emplace_back(); }
@@ -220,13 +264,19 @@ class Resolver {
   Graph graph_;
   std::deque<Shape> shapes_;
   std::deque<std::string> texts_;
+  std::deque<std::vector<sql::Identifier>> names_;
+  std::deque<sql::Column> made_columns_;
   std::vector<ReadRelation> reads_;
   std::unordered_map<std::string, Shape*> relation_shapes_;  // by name as written, in lower case
   std::vector<SourceColumn> sources_;
   std::vector<Gap> gaps_;
   std::unordered_map<std::string, std::uint32_t> gap_numbers_;
-  std::unordered_map<std::string, std::vector<Shape*>> ctes_;  // by name in lower case; the innermost last
-  std::size_t demanded_from_ = SIZE_MAX;                       // position of the first column that is only demanded
+  std::unordered_map<std::string, std::vector<Shape*>> ctes_;   // by name in lower case; the innermost last
+  std::unordered_map<std::string, std::size_t> script_tables_;  // made by earlier statements, by name in lower case
+  std::unordered_map<std::string, Shape*> script_shapes_;
+  std::size_t current_statement_ = 0;
+  std::vector<Name> variables_;           // DECLAREd
+  std::size_t demanded_from_ = SIZE_MAX;  // position of the first column that is only demanded
   std::size_t budget_ = 0;
   std::size_t spent_ = 0;
 };

@@ -22,12 +22,14 @@ NodeId Resolver::value(const sql::Expression* expression, Scope& scope, Shape& s
   while (true) {
     if (const auto* collate = sql::as<sql::Collate>(expression)) {
       expression = collate->operand;
-    } else if (const auto* named = sql::as<sql::Aliased>(expression)) {
+    } else if (const auto* named = sql::as<sql::Aliased>(expression); named != nullptr && !prefers_aliases(dialect_)) {
       expression = named->value;
     } else {
       break;
     }
   }
+  if (const auto* call = sql::as<sql::Call>(expression))
+    if (const sql::Column* named = column_by_text(*call); named != nullptr) expression = named;
   if (const auto* named = sql::as<sql::Column>(expression)) {
     const Resolved found = column(*named, scope, shape);
     if (found.parts >= named->parts.size()) return found.node;
@@ -84,19 +86,35 @@ void Resolver::visit_call(const sql::Call& call, Scope& scope, Shape& shape, Way
     values.of_rows = true;
   }
   if (call.base != nullptr) visit(call.base, scope, shape, way, values);
+  if (is_method(call)) {
+    sql::Column base;
+    base.kind = sql::NodeKind::kColumn;
+    base.span = call.span;
+    base.parts = call.name.first(call.name.size() - 1);
+    visit(&base, scope, shape, way, values);
+  }
+  const std::size_t ignored = scope.ignored.size();
+  if (dialect_.id == sql::DialectId::kBigquery && name == "with")  // WITH(x AS a + 1, x * 2): its names are no columns
+    for (const auto& argument : call.arguments)
+      if (argument.name) scope.ignored.emplace_back(argument.name);
   const std::size_t decide = deciding_arguments(name);
+  const bool last_decides = call.arguments.size() > 1 && is_conditional_aggregate(name);
   for (std::size_t i = 0; i < call.arguments.size(); ++i) {
     const sql::Expression* argument = call.arguments[i].value;
     if (argument == nullptr) continue;
     // count(*) counts rows: no column of them is looked at.
     if (argument->kind == sql::NodeKind::kStar && (name == "count" || name == "count_big")) continue;
-    visit(argument, scope, shape, i < decide ? deciding(way) : way, values);
+    const bool decides = i < decide || (last_decides && i + 1 == call.arguments.size()) ||
+                         (name == "multiif" && i % 2 == 0 && i + 1 < call.arguments.size());
+    visit(argument, scope, shape, decides ? deciding(way) : way, values);
   }
+  scope.ignored.resize(ignored);
   for (const auto& parameter : call.parameters)
     if (parameter.value != nullptr) visit(parameter.value, scope, shape, way, values);
   for (const auto& item : call.order_by) visit(item.value, scope, shape, deciding(way), values);
   // percentile_cont(0.5) within group (order by x): x is the value. listagg(x) within group (order by y): y is not.
-  const bool orders_only = name == "listagg" || name == "string_agg" || name == "array_agg" || name == "group_concat";
+  const bool orders_only =
+      !call.keep.empty() || name == "listagg" || name == "string_agg" || name == "array_agg" || name == "group_concat";
   for (const auto& item : call.within_group) visit(item.value, scope, shape, orders_only ? deciding(way) : way, values);
   if (call.having != nullptr) visit(call.having, scope, shape, deciding(way), values);
   if (call.filter != nullptr) visit(call.filter, scope, shape, deciding(way), values);
@@ -124,8 +142,14 @@ void Resolver::visit(const sql::Expression* expression, Scope& scope, Shape& sha
       return;
     }
     case NodeKind::kColumns: {
-      for (FromItem& item : scope.items)
-        if (item.visible) visit_all_columns(*item.shape, way, values);
+      const auto& columns = *static_cast<const sql::Columns*>(expression);
+      if (scope.columns != kNone && !columns.unpack) {
+        values.inputs.push_back({scope.columns, way});
+        return;
+      }
+      std::vector<ShapeColumn> found;
+      matching_columns(columns, scope, shape, found, nullptr, {});
+      for (const ShapeColumn& column : found) values.inputs.push_back({column.node, way});
       return;
     }
     case NodeKind::kLiteral:
@@ -227,8 +251,14 @@ void Resolver::visit(const sql::Expression* expression, Scope& scope, Shape& sha
       return go(static_cast<const sql::Collate*>(expression)->operand);
     case NodeKind::kGroupingSet:
       return all(static_cast<const sql::GroupingSet*>(expression)->elements);
-    case NodeKind::kAliased:
-      return go(static_cast<const sql::Aliased*>(expression)->value);
+    case NodeKind::kAliased: {
+      const auto& named = *static_cast<const sql::Aliased*>(expression);
+      if (!prefers_aliases(dialect_)) return go(named.value);
+      const NodeId node = value(named.value, scope, shape);
+      scope.aliases[ascii_lower(named.alias.text)] = node;
+      values.inputs.push_back({node, way});
+      return;
+    }
     case NodeKind::kErrorExpression: {
       const auto& error = *static_cast<const sql::ErrorExpression*>(expression);
       values.inputs.push_back({gap_node(unread(error.text, error.is_template, error.span)), way});

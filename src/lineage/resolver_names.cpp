@@ -1,6 +1,7 @@
 // What a column name means: the rules of scopes, and what is done where not all columns are known.
 
 #include <algorithm>
+#include <utility>
 
 #include "base/text.h"
 #include "lineage/functions.h"
@@ -90,6 +91,13 @@ bool Resolver::same_name(const Name& a, const Name& b) const { return same_ignor
 
 NodeId Resolver::find_known(Shape& shape, const Name& name) {
   step();
+  if (dialect_.id == sql::DialectId::kSnowflake && name.text.size() > 1 && name.text[0] == '$' && !name.quoted) {
+    std::size_t position = 0;  // $2: the second column
+    for (const char c : name.text.substr(1))
+      position = c >= '0' && c <= '9' && position < 100'000 ? position * 10 + static_cast<std::size_t>(c - '0')
+                                                            : SIZE_MAX / 20;
+    return position > 0 && position <= size_of(shape) && !shape.open ? node_at(shape, position - 1) : kNone;
+  }
   if (shape.relation != nullptr) {
     const std::uint32_t at = shape.relation->find(name, dialect_);
     return at == kNone ? kNone : node_at(shape, at);
@@ -185,6 +193,7 @@ FromItem* Resolver::find_item(Scope& scope, sql::List<sql::Identifier> parts, st
   FromItem* found = nullptr;
   for (FromItem& item : scope.items) {
     if (!item.visible || !step()) continue;
+    if (found != nullptr && item.by_qualifier) continue;
     bool fits = false;
     if (!item.alias.text.empty()) {
       fits = count == 1 && same_ignoring_case(item.alias.text, parts[0].text);
@@ -210,7 +219,17 @@ FromItem* Resolver::find_item(Scope& scope, sql::List<sql::Identifier> parts, st
 }
 
 Resolver::Resolved Resolver::qualified(const sql::Column& column, Scope& scope, bool stretch) {
-  const auto parts = column.parts;
+  auto parts = column.parts;
+  std::size_t more = 0;
+  if (dialect_.id == sql::DialectId::kBigquery && parts[0].quoted() &&
+      parts[0].text.find('.') != std::string_view::npos) {
+    // `project.dataset.table`.column: one pair of quotes around a name of several parts.
+    auto& split = names_.emplace_back();
+    for (const auto& part : split_name(parts[0].text, parts[0].span)) split.push_back(part);
+    more = split.size() - 1;
+    split.insert(split.end(), parts.begin() + 1, parts.end());
+    parts = split;
+  }
   for (std::size_t count = std::min<std::size_t>(parts.size() - 1, 4); count >= 1; --count) {
     FromItem* item = find_item(scope, parts, count);
     if (item == nullptr) continue;
@@ -218,14 +237,101 @@ Resolver::Resolved Resolver::qualified(const sql::Column& column, Scope& scope, 
     NodeId node = find_known(*item->shape, name);
     if (node == kNone && item->shape->open) node = find_open(*item->shape, name, column.span);
     if (node == kNone && item->shape->any != kNone) node = item->shape->any;
-    if (node == kNone && item->element != kNone) return {item->element, count};  // x.field of unnest(a) as x
+    if (node == kNone && item->element != kNone) return {item->element, count - more};  // x.field of unnest(a) as x
     if (node == kNone && stretch) {
-      node = find_stretched(*item->shape, name, column.span);
-      if (node == kNone && is_pseudo_column(name.text, dialect_)) node = graph_.of_row();
+      if (is_pseudo_column(name.text, dialect_) && !same_ignoring_case(name.text, "user")) node = graph_.of_row();
+      if (node == kNone) node = find_stretched(*item->shape, name, column.span);
     }
-    if (node != kNone) return {node, count + 1};
+    if (node != kNone) return {node, count + 1 - more};
+  }
+  if (scope.any_qualifier && parts.size() == 2) {
+    Shape& rows = *scope.items.front().shape;
+    NodeId node = find_known(rows, Name(parts[1]));
+    if (node == kNone && rows.open) node = find_open(rows, Name(parts[1]), column.span);
+    if (node != kNone) return {node, 2};
   }
   return {};
+}
+
+Shape* Resolver::row_of(const sql::Expression* expression, Scope& scope, Transform& way) {
+  while (expression != nullptr) {
+    if (const auto* named = sql::as<sql::Column>(expression)) {
+      if (named->parts.size() > 2) return nullptr;
+      const Name name(named->parts.back());
+      FromItem* whole = nullptr;
+      for (FromItem& item : scope.items) {
+        if (!item.visible || !step()) continue;
+        if (named->parts.size() == 2) {
+          if (item.alias.text.empty() || !same_ignoring_case(item.alias.text, named->parts[0].text)) continue;
+        } else if (same_ignoring_case(
+                       item.alias.text.empty() && !item.name.empty() ? item.name.back().text : item.alias.text,
+                       name.text)) {
+          whole = item.element == kNone ? &item : whole;
+          continue;
+        }
+        if (!item.shape->has_rows) continue;
+        for (const ShapeColumn& column : item.shape->columns) {
+          if (column.row == nullptr || !same_name(column.name, name)) continue;
+          way = std::max(way, column.row_way);
+          return column.row;
+        }
+      }
+      if (whole == nullptr) return nullptr;
+      for (FromItem& item : scope.items)  // a column of that name comes first
+        if (item.visible && find_known(*item.shape, name) != kNone) return nullptr;
+      return whole->shape;
+    }
+    if (const auto* path = sql::as<sql::Path>(expression)) {
+      for (const sql::Step& into : path->steps)
+        if (into.index == nullptr || into.slice) return nullptr;
+      expression = path->base;
+    } else if (const auto* call = sql::as<sql::Call>(expression);
+               call != nullptr && call->name.size() == 1 && !call->arguments.empty() && call->base == nullptr) {
+      const std::string function = ascii_lower(call->name[0].text);
+      const bool first = function == "first_value" || function == "last_value";
+      if (!first && function != "array_agg" && function != "any_value" && function != "max_by" &&
+          function != "min_by" && function != "arg_max" && function != "arg_min" && function != "first" &&
+          function != "last" && function != "list")
+        return nullptr;
+      way = std::max(way, call->over != nullptr ? Transform::kWindow : Transform::kAggregated);
+      expression = call->arguments[0].value;
+    } else {
+      return nullptr;
+    }
+  }
+  return nullptr;
+}
+
+/// x.amount, where x is a column that holds a whole row.
+Resolver::Resolved Resolver::field_of_row(const sql::Column& column, Scope& scope) {
+  if (column.parts.size() < 2) return {};
+  if (std::none_of(scope.items.begin(), scope.items.end(), [](const FromItem& item) { return item.shape->has_rows; }))
+    return {};
+  sql::Column whole = column;
+  whole.parts = column.parts.first(1);
+  Transform way = Transform::kNone;
+  Shape* row = row_of(&whole, scope, way);
+  if (row == nullptr) return {};
+  const Name name(column.parts[1]);
+  NodeId node = find_known(*row, name);
+  if (node == kNone && row->open) node = find_open(*row, name, column.span);
+  if (node == kNone) return {};
+  const Input input{node, {way, false, 1000, Reason::kNone}};
+  return {graph_.make({&input, 1}, column.span, kNone, way != Transform::kNone), 2};
+}
+
+/// The columns of the row, each gone through what the row did.
+Shape* Resolver::open_row(Shape& row, Transform way, sql::Span span) {
+  Shape* out = make_shape();
+  const std::size_t count = size_of(row);
+  if (!step(count)) return out;
+  for (std::size_t i = 0; i < count; ++i) {
+    const Input input{node_at(row, i), {way, false, 1000, Reason::kNone}};
+    out->columns.push_back(
+        {name_at(row, i), way == Transform::kNone ? input.node : graph_.make({&input, 1}, span, kNone, true)});
+  }
+  if (row.open) take_rest(*out, row);
+  return out;
 }
 
 NodeId Resolver::whole_row(Shape& shape, sql::Span span) {
@@ -234,7 +340,29 @@ NodeId Resolver::whole_row(Shape& shape, sql::Span span) {
   return graph_.make(values.inputs, span, kNone, values.of_rows);
 }
 
-NodeId Resolver::in_scope(const sql::Column& column, Scope& scope, bool is_innermost) {
+/// ClickHouse: the alias of an item that comes later, or of WITH expression AS name. Its own name means the column in
+/// it.
+NodeId Resolver::pending_alias(const Name& name, Scope& scope, Shape& shape) {
+  const std::string key = ascii_lower(name.text);
+  const auto at = scope.pending.find(key);
+  if (at == scope.pending.end() || at->second == nullptr) return kNone;
+  const sql::Expression* expression = at->second;
+  at->second = nullptr;
+  const NodeId node = value(expression, scope, shape);
+  scope.aliases.emplace(key, node);
+  return node;
+}
+
+bool Resolver::is_known_outside(const Name& name, Scope& scope) {
+  for (Scope* at = scope.outer; at != nullptr; at = at->outer) {
+    if (!step(1 + at->items.size())) return false;
+    for (FromItem& item : at->items)
+      if (item.visible && !item.by_qualifier && find_known(*item.shape, name) != kNone) return true;
+  }
+  return false;
+}
+
+NodeId Resolver::in_scope(const sql::Column& column, Scope& scope, bool is_innermost, Shape& shape) {
   const Name name(column.parts[0]);
   if (!step(1 + scope.ignored.size() + scope.merged.size() + scope.items.size())) return graph_.nothing();
   for (const Name& ignored : scope.ignored)
@@ -248,9 +376,19 @@ NodeId Resolver::in_scope(const sql::Column& column, Scope& scope, bool is_inner
     if (const NodeId node = alias(); node != kNone) return node;
 
   if (dialect_.id == sql::DialectId::kClickhouse) {
-    const auto value = ctes_.find(ascii_lower(name.text));
-    if (value != ctes_.end() && !value->second.empty() && value->second.back()->is_value)
-      return value->second.back()->columns.front().node;
+    if (scope.alias_use == AliasUse::kBeforeColumns)
+      if (const NodeId node = pending_alias(name, scope, shape); node != kNone) return node;
+    const auto bound = ctes_.find(ascii_lower(name.text));
+    if (bound != ctes_.end() && !bound->second.empty() && bound->second.back()->is_value) {
+      Shape& made = *bound->second.back();
+      if (!made.columns.empty()) return made.columns.front().node;
+      if (const auto* expression = std::exchange(made.expression, nullptr); expression != nullptr) {
+        const NodeId node = value(expression, scope, shape);
+        made.expression = expression;
+        scope.aliases.emplace(ascii_lower(name.text), node);
+        return node;
+      }
+    }
   }
   for (const MergedColumn& merged : scope.merged)
     if (same_name(merged.name, name)) return merged.node;
@@ -258,7 +396,7 @@ NodeId Resolver::in_scope(const sql::Column& column, Scope& scope, bool is_inner
   NodeId found = kNone;
   std::vector<Input> several;
   for (FromItem& item : scope.items) {
-    if (!item.visible) continue;
+    if (!item.visible || item.by_qualifier) continue;
     const NodeId node = find_known(*item.shape, name);
     if (node == kNone || node == found) continue;
     if (found != kNone) {
@@ -286,7 +424,7 @@ NodeId Resolver::in_scope(const sql::Column& column, Scope& scope, bool is_inner
   FromItem* only = nullptr;
   std::size_t open = 0;
   for (FromItem& item : scope.items) {
-    if (!item.visible || !item.shape->open || item.shape->any != kNone) continue;
+    if (!item.visible || item.by_qualifier || !item.shape->open || item.shape->any != kNone) continue;
     only = &item;
     ++open;
   }
@@ -299,21 +437,36 @@ NodeId Resolver::in_scope(const sql::Column& column, Scope& scope, bool is_inner
   if (open > 1) return gap_node(gap(Reason::kAmbiguousColumn, name.text, column.span));
   NodeId any = kNone;
   for (FromItem& item : scope.items) {
-    if (!item.visible || item.shape->any == kNone || !item.shape->open) continue;
+    if (!item.visible || item.by_qualifier || item.shape->any == kNone) continue;
+    if (!item.shape->open && (item.element == kNone || dialect_.id != sql::DialectId::kBigquery)) continue;
+    // A field of unnest(a) as x, unless the query around knows the name.
+    if (!item.alias.text.empty() && item.element != kNone && is_known_outside(name, scope)) continue;
     if (any != kNone) return gap_node(gap(Reason::kAmbiguousColumn, name.text, column.span));
     any = item.shape->any;
   }
   return any;
 }
 
-NodeId Resolver::unqualified(const sql::Column& column, Scope& scope, Shape&) {
+NodeId Resolver::dotted_column(const sql::Column& column, Scope& scope) {
+  if (dialect_.id != sql::DialectId::kClickhouse || column.parts.size() < 2) return kNone;
+  const std::string name = written(column.parts);
+  for (FromItem& item : scope.items) {
+    if (!item.visible || item.shape->relation == nullptr || !step()) continue;
+    if (const NodeId node = find_known(*item.shape, Name(name, true)); node != kNone) return node;
+  }
+  return kNone;
+}
+
+NodeId Resolver::unqualified(const sql::Column& column, Scope& scope, Shape& shape) {
   for (Scope* at = &scope; at != nullptr; at = at->outer) {
     if (!step()) return graph_.nothing();
-    if (const NodeId node = in_scope(column, *at, at == &scope); node != kNone) return node;
+    if (const NodeId node = in_scope(column, *at, at == &scope, shape); node != kNone) return node;
   }
   const Name name(column.parts[0]);
   if (column.parts.size() == 1) {
     if (is_date_part(name.text)) return graph_.nothing();
+    for (const Name& variable : variables_)
+      if (same_name(variable, name)) return graph_.nothing();
     // Its relations are known not to have it: a catalog may be older than the SQL.
     for (Scope* at = &scope; at != nullptr; at = at->outer) {
       FromItem* only = nullptr;
@@ -342,11 +495,37 @@ Resolver::Resolved Resolver::column(const sql::Column& column, Scope& scope, Sha
         if (same_name(ignored, Name(column.parts[0]))) return {graph_.nothing(), column.parts.size()};
     }
   }
+  if (const Resolved found = field_of_row(column, scope); found.node != kNone) return found;
+  if (const NodeId node = dotted_column(column, scope); node != kNone) return {node, column.parts.size()};
   if (const NodeId node = unqualified(column, scope, shape); node != kNone) return {node, 1};
   if (column.parts.size() > 1)
     for (Scope* at = &scope; at != nullptr; at = at->outer)
       if (const Resolved found = qualified(column, *at, true); found.node != kNone) return found;
+  // sequence.nextval
+  if (column.parts.size() > 1 && (same_ignoring_case(column.parts.back().text, "nextval") ||
+                                  same_ignoring_case(column.parts.back().text, "currval")))
+    return {graph_.of_row(), column.parts.size()};
   return {gap_node(gap(Reason::kUnknownColumn, written(column.parts), column.span)), column.parts.size()};
+}
+
+const sql::Column* Resolver::column_by_text(const sql::Call& call) {
+  if (call.name.size() != 1 || call.arguments.size() != 1 || call.base != nullptr) return nullptr;
+  if (dialect_.id != sql::DialectId::kSnowflake && dialect_.id != sql::DialectId::kDatabricks) return nullptr;
+  const auto* text = sql::as<sql::Literal>(call.arguments[0].value);
+  if (text == nullptr || text->literal != sql::LiteralKind::kString || text->value.empty() ||
+      !same_ignoring_case(call.name[0].text, "identifier"))
+    return nullptr;
+  sql::Column& made = made_columns_.emplace_back();
+  made.kind = sql::NodeKind::kColumn;
+  made.span = call.span;
+  made.parts = split_name(text->value, call.span);
+  return &made;
+}
+
+bool Resolver::is_method(const sql::Call& call) const {
+  if (dialect_.id != sql::DialectId::kTsql || call.name.size() < 2) return false;
+  const std::string name = ascii_lower(call.name.back().text);
+  return name == "value" || name == "query" || name == "nodes" || name == "exist";
 }
 
 }  // namespace tideline::lineage

@@ -19,26 +19,6 @@ std::size_t ordinal(const sql::Expression* expression) {
   return error == std::errc() && end == literal->text.data() + literal->text.size() ? number : 0;
 }
 
-/// SQL's LIKE without an escape, ignoring case. Linear: of several % only the last one is gone back to.
-bool is_like(std::string_view text, std::string_view pattern) {
-  std::size_t t = 0, p = 0, star = std::string_view::npos, mark = 0;
-  while (t < text.size()) {
-    if (p < pattern.size() && (pattern[p] == '_' || same_ignoring_case(text.substr(t, 1), pattern.substr(p, 1)))) {
-      ++t, ++p;
-    } else if (p < pattern.size() && pattern[p] == '%') {
-      star = p++;
-      mark = t;
-    } else if (star != std::string_view::npos) {
-      p = star + 1;
-      t = ++mark;
-    } else {
-      return false;
-    }
-  }
-  while (p < pattern.size() && pattern[p] == '%') ++p;
-  return p == pattern.size();
-}
-
 }  // namespace
 
 Shape* Resolver::query(const sql::Query& query, Scope* outer) {
@@ -124,19 +104,33 @@ void Resolver::unbind(const sql::With& with, std::size_t bound) {
 }
 
 Shape* Resolver::cte(const sql::Cte& cte, bool recursive, Scope* outer) {
+  Shape* rows = cte_rows(cte, recursive, outer);
+  if (cte.added.empty()) return rows;
+  Shape* more = make_shape();  // the columns that SEARCH and CYCLE set
+  more->inner.push_back(rows);
+  if (!take_unused(*more, *rows, {})) return more;
+  for (const auto& name : cte.added) more->columns.push_back({Name(name), graph_.of_row()});
+  return more;
+}
+
+Shape* Resolver::cte_rows(const sql::Cte& cte, bool recursive, Scope* outer) {
   sql::TableAlias names{{}, cte.columns};
   if (cte.query == nullptr) {
     Shape* shape = nullptr;
     if (cte.value != nullptr) {
       // ClickHouse: WITH expression AS name is a value under a name.
       shape = make_shape();
-      Scope scope(outer);
-      shape->columns.push_back({Name(cte.name), value(cte.value, scope, *shape)});
       shape->is_value = true;
+      if (cte.value->kind == sql::NodeKind::kSubquery || cte.value->kind == sql::NodeKind::kLiteral) {
+        Scope scope(outer);
+        shape->columns.push_back({Name(cte.name), value(cte.value, scope, *shape)});
+      } else {
+        shape->expression = cte.value;
+      }
       return shape;
     }
     std::vector<std::string> target;
-    if (cte.statement != nullptr) shape = statement(*cte.statement, target);
+    if (cte.statement != nullptr) shape = statement(*cte.statement, target, true);
     if (shape == nullptr) shape = open_shape(gap(Reason::kUnsupported, cte.name.text, cte.span));
     return aliased(shape, names);
   }
@@ -192,7 +186,37 @@ Shape* Resolver::select(const sql::Select& select, Scope& scope) {
   scope.alias_use = prefers_aliases(dialect_) ? AliasUse::kBeforeColumns
                     : lateral                 ? AliasUse::kAfterColumns
                                               : AliasUse::kNever;
-  select_items(select, scope, *shape);
+  if (prefers_aliases(dialect_)) add_pending(select, scope);
+  select_items(select.items, scope, *shape);
+  if (!select.model.empty()) {
+    // Its rules compute some of the columns: which, is not read.
+    shape->gaps.push_back(gap(Reason::kUnsupported, "MODEL", {}));
+    const Input missing{gap_node(shape->gaps.back()), {}};
+    for (ShapeColumn& column : shape->columns) {
+      const Input both[2] = {{column.node, {}}, missing};
+      column.node = graph_.make(both, graph_.span(column.node), kNone);
+    }
+  }
+  if (select.as_what == "value" && shape->columns.size() == 1) {
+    // Its value is the row: what it has is not known, unless it is a row that is.
+    const ShapeColumn only = shape->columns.front();
+    if (only.row != nullptr) {
+      Shape* row = open_row(*only.row, only.row_way, select.span);
+      shape->columns = row->columns;
+      shape->inner.push_back(row);
+      if (row->open) take_rest(*shape, *row);
+    } else if (sql::as<sql::Struct>(select.items.front().value) != nullptr) {
+      shape->columns.clear();
+      for (const sql::Field& field : sql::as<sql::Struct>(select.items.front().value)->fields) {
+        const auto* named = sql::as<sql::Column>(field.value);
+        const Name name = field.name ? Name(field.name) : named != nullptr ? Name(named->parts.back()) : Name();
+        shape->columns.push_back({name, value(field.value, scope, *shape)});
+      }
+    } else {
+      shape->any = only.node;
+    }
+    shape->indexed = false;
+  }
 
   scope.alias_use = std::max(scope.alias_use, lateral ? AliasUse::kAfterColumns : AliasUse::kNever);
   influence(select.prewhere, EdgeKind::kFiltered, scope, *shape);
@@ -220,9 +244,16 @@ Shape* Resolver::select(const sql::Select& select, Scope& scope) {
   return shape;
 }
 
-void Resolver::select_items(const sql::Select& select, Scope& scope, Shape& shape) {
-  shape.columns.reserve(select.items.size());
-  for (const sql::SelectItem& item : select.items) {
+void Resolver::add_pending(const sql::Select& select, Scope& scope) {
+  for (const sql::SelectItem& item : select.items)
+    if (item.alias && item.value != nullptr) scope.pending.emplace(ascii_lower(item.alias.text), item.value);
+}
+
+void Resolver::select_items(sql::List<sql::SelectItem> items, Scope& scope, Shape& shape) {
+  shape.columns.reserve(items.size());
+  const bool may_have_columns = dialect_.id == sql::DialectId::kDuckdb || dialect_.id == sql::DialectId::kClickhouse ||
+                                dialect_.id == sql::DialectId::kGeneric;
+  for (const sql::SelectItem& item : items) {
     if (!step() || item.value == nullptr) return;
     if (shape.columns.size() > kMaxColumns) {
       shape.open = true;
@@ -234,176 +265,69 @@ void Resolver::select_items(const sql::Select& select, Scope& scope, Shape& shap
       expand(*star, scope, shape);
       continue;
     }
-    if (const auto* columns = sql::as<sql::Columns>(item.value)) {
-      if (const auto* star = sql::as<sql::Star>(columns->argument)) {
-        expand(*star, scope, shape);
-      } else {
-        shape.open = true;
-        if (shape.gap == kNone) shape.gap = gap(Reason::kUnsupported, "COLUMNS", item.span);
-        shape.gaps.push_back(shape.gap);
-        for (FromItem& from : scope.items)
-          if (from.visible) take_rest(shape, *from.shape);
-      }
-      continue;
-    }
-    const NodeId node = value(item.value, scope, shape);
-    if (!item.aliases.empty()) {
-      for (const auto& alias : item.aliases) {
-        shape.columns.push_back({Name(alias), node});
-        scope.aliases[ascii_lower(alias.text)] = node;
-      }
-      continue;
-    }
-    Name name;
-    if (item.alias) {
-      name = Name(item.alias);
-    } else {
-      // The name the warehouse makes up: that of the column, of the function, of the type cast to.
-      const sql::Expression* at = item.value;
-      while (true) {
-        if (const auto* collate = sql::as<sql::Collate>(at))
-          at = collate->operand;
-        else if (const auto* cast = sql::as<sql::Cast>(at); cast != nullptr && cast->form == sql::CastForm::kColons)
-          at = cast->operand;
-        else
-          break;
-      }
-      if (const auto* column = sql::as<sql::Column>(at)) {
-        name = Name(column->parts.back());
-      } else if (const auto* path = sql::as<sql::Path>(at);
-                 path != nullptr && !path->steps.empty() && path->steps.back().name) {
-        name = Name(path->steps.back().name);
-      } else if (const auto* named = sql::as<sql::Aliased>(at)) {
-        name = Name(named->alias);
-      } else if (const auto* call = sql::as<sql::Call>(at);
-                 call != nullptr && !call->name.empty() &&
-                 (dialect_.id == sql::DialectId::kPostgres || dialect_.id == sql::DialectId::kRedshift)) {
-        name = Name(call->name.back());
-      } else {
-        name = Name(sql::text_of(item.value->span, parsed_.text), true);
+    if (may_have_columns) {
+      if (const sql::Columns* columns = columns_in(item.value); columns != nullptr) {
+        expand_columns(item, *columns, scope, shape);
+        continue;
       }
     }
-    shape.columns.push_back({name, node});
-    if (item.alias) scope.aliases[ascii_lower(item.alias.text)] = node;
+    NodeId node = kNone;
+    if (item.alias && !scope.pending.empty()) {
+      // An alias that an earlier item used is made already.
+      const std::string key = ascii_lower(item.alias.text);
+      const auto pending = scope.pending.find(key);
+      if (pending != scope.pending.end() && pending->second == nullptr) {
+        if (const auto made = scope.aliases.find(key); made != scope.aliases.end()) node = made->second;
+      } else if (pending != scope.pending.end() && pending->second == item.value) {
+        pending->second = nullptr;
+      }
+    }
+    if (node == kNone) node = value(item.value, scope, shape);
+    put_item(item, node, scope, shape);
   }
 }
 
-// ---- * ----
-
-void Resolver::put_star_column(const ShapeColumn& column, const sql::Star* star, Scope* values_scope, Shape& shape) {
-  ShapeColumn put = column;
-  if (star != nullptr) {
-    for (const auto& except : star->except)
-      if (same_name(Name(except), column.name)) return;
-    if (const auto* like = sql::as<sql::Like>(star->like); like != nullptr && like->text != "similar to") {
-      for (const auto* pattern : like->patterns)
-        if (const auto* text = sql::as<sql::Literal>(pattern))
-          if (is_like(column.name.text, text->value) == like->negated) return;
+void Resolver::put_item(const sql::SelectItem& item, NodeId node, Scope& scope, Shape& shape) {
+  if (!item.aliases.empty()) {
+    for (const auto& alias : item.aliases) {
+      shape.columns.push_back({Name(alias), node});
+      scope.aliases[ascii_lower(alias.text)] = node;
     }
-    if (values_scope != nullptr) {
-      for (const auto& replace : star->replace)
-        if (same_name(Name(replace.name), column.name)) put.node = value(replace.value, *values_scope, shape);
-    }
-    for (const auto& rename : star->rename)
-      if (same_name(Name(rename.from), column.name)) put.name = Name(rename.to);
-  }
-  shape.columns.push_back(put);
-}
-
-void Resolver::expand_shape(Shape& from, const sql::Star* star, Scope* values_scope, Shape& shape,
-                            const std::vector<Name>& skipped) {
-  const std::size_t count = size_of(from);
-  const std::size_t rules = star == nullptr ? 0 : star->except.size() + star->replace.size() + star->rename.size();
-  if (!step(count * (1 + rules + skipped.size()))) return;
-  if (shape.columns.size() + count > kMaxColumns) {
-    shape.open = true;
-    shape.gap = gap(Reason::kTooComplex, "more than 100000 columns", {});
-    shape.gaps.push_back(shape.gap);
     return;
   }
-  for (std::size_t i = 0; i < count; ++i) {
-    const Name name = name_at(from, i);
-    if (std::any_of(skipped.begin(), skipped.end(), [&](const Name& skip) { return same_name(skip, name); })) continue;
-    put_star_column({name, node_at(from, i)}, star, values_scope, shape);
-  }
-  take_rest(shape, from);
-  if (star != nullptr) {
-    for (const auto& except : star->except) shape.hidden.emplace_back(except);
-    for (const auto& rename : star->rename) {
-      const Name old(rename.from);
-      shape.hidden.push_back(old);
-      if (from.open && find_known(from, old) == kNone)
-        if (const NodeId node = find_open(from, old, rename.from.span); node != kNone)
-          shape.columns.push_back({Name(rename.to), node});
+  Name name;
+  if (item.alias) {
+    name = Name(item.alias);
+  } else {
+    // The name the warehouse makes up: that of the column, of the function, of the type cast to.
+    const sql::Expression* at = item.value;
+    while (true) {
+      if (const auto* collate = sql::as<sql::Collate>(at))
+        at = collate->operand;
+      else if (const auto* cast = sql::as<sql::Cast>(at); cast != nullptr && cast->form == sql::CastForm::kColons)
+        at = cast->operand;
+      else
+        break;
     }
-    if (from.open && values_scope != nullptr) {
-      for (const auto& replace : star->replace) {
-        if (find_known(from, Name(replace.name)) != kNone) continue;
-        shape.hidden.emplace_back(replace.name);
-        shape.columns.push_back({Name(replace.name), value(replace.value, *values_scope, shape)});
-      }
+    if (const auto* column = sql::as<sql::Column>(at)) {
+      name = Name(column->parts.back());
+    } else if (const auto* path = sql::as<sql::Path>(at);
+               path != nullptr && !path->steps.empty() && path->steps.back().name) {
+      name = Name(path->steps.back().name);
+    } else if (const auto* named = sql::as<sql::Aliased>(at)) {
+      name = Name(named->alias);
+    } else if (const auto* call = sql::as<sql::Call>(at);
+               call != nullptr && !call->name.empty() &&
+               (dialect_.id == sql::DialectId::kPostgres || dialect_.id == sql::DialectId::kRedshift)) {
+      name = Name(call->name.back());
+    } else {
+      name = Name(sql::text_of(item.value->span, parsed_.text), true);
     }
   }
-  for (const Name& skip : skipped) shape.hidden.push_back(skip);
-}
-
-void Resolver::expand_item(FromItem& item, const sql::Star* star, const Scope& scope, std::uint32_t position,
-                           Shape& shape, Scope* values_scope) {
-  std::vector<Name> skipped;
-  for (const MergedColumn& merged : scope.merged)
-    if (position >= merged.first && position < merged.last) skipped.push_back(merged.name);
-  expand_shape(*item.shape, star, values_scope, shape, skipped);
-}
-
-bool Resolver::expand(const sql::Star& star, Scope& scope, Shape& shape) {
-  if (!step()) return false;
-  if (star.base != nullptr) {
-    // (expression).*: the fields of a value.
-    shape.open = true;
-    shape.gap = gap(Reason::kUnknownColumns, sql::text_of(star.base->span, parsed_.text), star.span);
-    shape.any = value(star.base, scope, shape);
-    return true;
-  }
-  if (!star.qualifier.empty()) {
-    for (Scope* at = &scope; at != nullptr; at = at->outer) {
-      FromItem* item = find_item(*at, star.qualifier, star.qualifier.size());
-      if (item == nullptr) continue;
-      expand_shape(*item->shape, &star, &scope, shape, {});
-      return true;
-    }
-    // The fields of a struct: t.address.*, address.*.
-    sql::Column base;
-    base.kind = sql::NodeKind::kColumn;
-    base.span = star.span;
-    base.parts = star.qualifier;
-    const Resolved found = column(base, scope, shape);
-    const Input input{found.node, {Transform::kCalculated, false, 1000, Reason::kNone}};
-    shape.open = true;
-    if (shape.gap == kNone) shape.gap = gap(Reason::kUnknownColumns, written(star.qualifier), star.span);
-    shape.any = graph_.make({&input, 1}, star.span, kNone);
-    return true;
-  }
-  // DuckDB leaves merged columns where the left side has them; elsewhere they come first.
-  const bool in_place = dialect_.id == sql::DialectId::kDuckdb;
-  if (!in_place)
-    for (const MergedColumn& merged : scope.merged)
-      if (merged.first != merged.last) put_star_column({merged.name, merged.node}, &star, &scope, shape);
-  for (std::uint32_t i = 0; i < scope.items.size(); ++i) {
-    if (!scope.items[i].in_star) continue;
-    if (!in_place || scope.merged.empty()) {
-      expand_item(scope.items[i], &star, scope, i, shape, &scope);
-      continue;
-    }
-    std::vector<Name> skipped;
-    const std::size_t before = shape.columns.size();
-    for (const MergedColumn& merged : scope.merged)
-      if (i > merged.first && i < merged.last) skipped.push_back(merged.name);
-    expand_shape(*scope.items[i].shape, &star, &scope, shape, skipped);
-    for (std::size_t c = before; c < shape.columns.size(); ++c)
-      for (const MergedColumn& merged : scope.merged)
-        if (i == merged.first && same_name(merged.name, shape.columns[c].name)) shape.columns[c].node = merged.node;
-  }
-  return true;
+  ShapeColumn& put = shape.columns.emplace_back();
+  put = {name, node};
+  if (put.row = row_of(item.value, scope, put.row_way); put.row != nullptr) shape.has_rows = true;
+  if (item.alias) scope.aliases[ascii_lower(item.alias.text)] = node;
 }
 
 // ---- Set operations, VALUES ----

@@ -9,8 +9,62 @@
 namespace tideline::lineage {
 namespace {
 
-constexpr Way kPassed{};
 constexpr Way kCalculated{Transform::kCalculated, false, 1000, Reason::kNone};
+
+bool is_unnest(const sql::TableFunction& function) {
+  const sql::Call* call = function.calls.front();
+  return call != nullptr && call->name.size() == 1 && same_ignoring_case(call->name.front().text, "unnest") &&
+         call->arguments.size() == 1 && sql::as<sql::Array>(call->arguments.front().value) == nullptr;
+}
+
+bool is_descriptor(const sql::Expression* argument) {
+  const auto* call = sql::as<sql::Call>(argument);
+  return call != nullptr && call->name.size() == 1 && same_ignoring_case(call->name.front().text, "descriptor");
+}
+
+/// DESCRIPTOR(a, b) among the arguments.
+sql::List<sql::Identifier> descriptor_of(const sql::Call& call, std::deque<std::vector<sql::Identifier>>& names) {
+  auto& found = names.emplace_back();
+  for (const auto& argument : call.arguments) {
+    if (!is_descriptor(argument.value)) continue;
+    for (const auto& one : sql::as<sql::Call>(argument.value)->arguments)
+      if (const auto* column = sql::as<sql::Column>(one.value)) found.push_back(column->parts.back());
+  }
+  return found;
+}
+
+/// ClickHouse: url('…', CSV, 'a UInt32, b String') says its columns in a string.
+bool structure_columns(const sql::Call& call, NodeId node, std::vector<ShapeColumn>& columns) {
+  for (const auto& argument : call.arguments) {
+    const auto* literal = sql::as<sql::Literal>(argument.value);
+    if (literal == nullptr || literal->literal != sql::LiteralKind::kString) continue;
+    std::vector<ShapeColumn> found;
+    std::size_t depth = 0, from = 0;
+    const std::string_view text = literal->value;
+    for (std::size_t i = 0; i <= text.size(); ++i) {
+      if (i < text.size() && text[i] == '(') ++depth;
+      if (i < text.size() && text[i] == ')' && depth > 0) --depth;
+      if (i < text.size() && (text[i] != ',' || depth > 0)) continue;
+      const std::string_view one = trim(text.substr(from, i - from));
+      const std::size_t blank = one.find(' ');
+      const bool is_name = blank != std::string_view::npos &&
+                           std::all_of(one.begin(), one.begin() + static_cast<std::ptrdiff_t>(blank), [](char c) {
+                             return c == '_' || (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+                           });
+      const char type = is_name ? one[blank + 1] : '\0';
+      if (!is_name || type < 'A' || type > 'Z') {
+        found.clear();
+        break;
+      }
+      found.push_back({Name(one.substr(0, blank), false), node});
+      from = i + 1;
+    }
+    if (found.empty()) continue;
+    columns = std::move(found);
+    return true;
+  }
+  return false;
+}
 
 bool is_hidden_side(sql::JoinKind join, bool right) {
   switch (join) {
@@ -109,9 +163,17 @@ Shape* Resolver::relation(sql::List<sql::Identifier> identifiers, sql::Span span
 void Resolver::table(const sql::Table& table, Scope& scope, Shape& shape) {
   if (table.name.empty()) {
     Shape* stage = open_shape(gap(Reason::kUnknownRelation, table.stage, table.span));
-    stage->any = graph_.nothing();
+    stage->any = graph_.of_row();
     shape.inner.push_back(stage);
     return add_item(scope, table.alias, aliased(stage, table.alias));
+  }
+  if (!script_tables_.empty() && table.name[0].quote != sql::Quote::kSingle) {
+    if (Shape* made = script_table(ascii_lower(written(table.name))); made != nullptr) {
+      shape.inner.push_back(made);
+      add_item(scope, table.alias, aliased(made, table.alias));
+      if (!table.alias.name) scope.items.back().name = table.name;
+      return;
+    }
   }
   if (table.name.size() == 1 && table.name[0].quote != sql::Quote::kSingle) {
     const auto bound = ctes_.find(ascii_lower(table.name[0].text));
@@ -128,8 +190,11 @@ void Resolver::table(const sql::Table& table, Scope& scope, Shape& shape) {
   if (table.name.size() > 1 && table.alias.columns.empty()) {
     if (FromItem* item = find_item(scope, table.name, 1); item != nullptr) {
       NodeId array = find_known(*item->shape, Name(table.name[1]));
-      if (array == kNone && item->shape->open && dialect_.id == sql::DialectId::kBigquery)
+      const bool may_be_field = dialect_.id == sql::DialectId::kBigquery || dialect_.id == sql::DialectId::kRedshift ||
+                                item->shape->any != kNone || table.unpivot;
+      if (array == kNone && item->shape->open && may_be_field)
         array = find_open(*item->shape, Name(table.name[1]), table.span);
+      if (array == kNone && item->element != kNone) array = item->element;
       if (array != kNone) {
         const Input input{array, kCalculated};
         Shape* elements = open_shape(gap(Reason::kUnknownColumns, written(table.name), table.span));
@@ -137,7 +202,14 @@ void Resolver::table(const sql::Table& table, Scope& scope, Shape& shape) {
         shape.inner.push_back(elements);
         sql::TableAlias alias = table.alias;
         if (!alias.name) alias.name = table.name.back();
-        return add_item(scope, alias, elements, elements->any);
+        add_item(scope, alias, elements, elements->any);
+        if (table.position) {  // AS value AT position: an item of its own, so that both are names
+          Shape* positions = make_shape();
+          positions->columns.push_back({Name(table.position), table.unpivot ? elements->any : graph_.of_row()});
+          shape.inner.push_back(positions);
+          add_item(scope, {}, positions);
+        }
+        return;
       }
     }
   }
@@ -148,16 +220,36 @@ void Resolver::table(const sql::Table& table, Scope& scope, Shape& shape) {
 }
 
 void Resolver::derived_table(const sql::DerivedTable& table, Scope& scope, Shape& shape) {
-  Shape* rows = query(*table.query, table.lateral ? &scope : scope.outer);
+  // DuckDB looks around without being told to.
+  const bool lateral = table.lateral || dialect_.id == sql::DialectId::kDuckdb;
+  const auto* plain = sql::as<sql::Select>(table.query->body);
+  if (table.transparent && plain != nullptr && table.query->with.ctes.empty()) {
+    Scope inner(scope.outer);
+    Shape* rows = select(*plain, inner);
+    order_by(*table.query, inner, *rows, *rows);
+    shape.inner.push_back(rows);
+    add_item(scope, table.alias, aliased(rows, table.alias));
+    if (table.alias.name) return;
+    for (FromItem& item : inner.items) {
+      if (item.alias.text.empty() && item.name.empty()) continue;
+      item.in_star = false;
+      item.by_qualifier = true;
+      scope.items.push_back(item);
+    }
+    return;
+  }
+  Shape* rows = query(*table.query, lateral ? &scope : scope.outer);
   shape.inner.push_back(rows);
   add_item(scope, table.alias, aliased(rows, table.alias));
 }
 
 void Resolver::table_function(const sql::TableFunction& function, Scope& scope, Shape& shape, bool lateral_view) {
+  if (relation_function(function, scope, shape)) return;
   Shape* rows = make_shape();
   shape.inner.push_back(rows);
   std::vector<ShapeColumn> columns;
   std::vector<NodeId> nodes;
+  std::vector<ShapeColumn> passed;  // the columns of relations among the arguments
   std::string_view unknown;
   bool alias_is_column = false;
   std::vector<std::string_view> names;
@@ -165,13 +257,31 @@ void Resolver::table_function(const sql::TableFunction& function, Scope& scope, 
     if (call == nullptr) continue;
     const std::string name = call->name.empty() ? std::string("unnest") : ascii_lower(call->name.back().text);
     const auto known = table_function_columns(name, dialect_);
+    if (!known && dialect_.id == sql::DialectId::kClickhouse && structure_columns(*call, graph_.of_row(), columns)) {
+      nodes.push_back(graph_.of_row());
+      names.emplace_back();
+      continue;
+    }
+    std::vector<Shape*> argument_shapes;
     const bool per_argument = name == "unnest" && call->arguments.size() > 1;  // unnest(a, b): a column for each
     const auto node_of = [&](const sql::Expression* argument) {
       Values values;
-      if (argument != nullptr)
+      if (argument != nullptr) {
         visit(argument, scope, *rows, kCalculated, values);
-      else
+      } else if (known || call->base != nullptr || is_method(*call)) {
         visit_call(*call, scope, *rows, kCalculated, values);
+      } else {
+        for (const auto& one : call->arguments) {
+          if (const auto* subquery = sql::as<sql::Subquery>(one.value)) {  // a relation
+            argument_shapes.push_back(query(*subquery->query, &scope));
+            rows->inner.push_back(argument_shapes.back());
+            visit_all_columns(*argument_shapes.back(), kCalculated, values);
+          } else if (!is_descriptor(one.value)) {
+            visit(one.value, scope, *rows, kCalculated, values);
+          }
+        }
+        if (call->over != nullptr) visit_window(*call->over, scope, *rows, kCalculated, values);
+      }
       for (Input& input : values.inputs) input.way.transform = Transform::kCalculated;
       return graph_.make(values.inputs, call->span, kNone, true);
     };
@@ -187,6 +297,19 @@ void Resolver::table_function(const sql::TableFunction& function, Scope& scope, 
     if (!known) {
       unknown = stored(written(call->name));
       names.emplace_back();
+      const sql::List<sql::Identifier> dropped =
+          name == "exclude_columns" ? descriptor_of(*call, names_) : sql::List<sql::Identifier>{};
+      for (Shape* relation : argument_shapes) {
+        const std::size_t count = size_of(*relation);
+        if (!step(count * (1 + dropped.size()))) return;
+        for (std::size_t i = 0; i < count; ++i) {
+          const Name column = name_at(*relation, i);
+          if (std::none_of(dropped.begin(), dropped.end(),
+                           [&](const sql::Identifier& drop) { return same_name(Name(drop), column); }))
+            passed.push_back({column, node_at(*relation, i)});
+        }
+        if (name == "exclude_columns" && !relation->open) unknown = {};
+      }
       continue;
     }
     alias_is_column |= known->alias_is_column;
@@ -204,7 +327,9 @@ void Resolver::table_function(const sql::TableFunction& function, Scope& scope, 
     names.push_back("ordinality");
   }
   NodeId element = kNone;
-  if (!function.definitions.empty()) {
+  if (!columns.empty() && function.definitions.empty() && given.empty()) {
+    // They are known.
+  } else if (!function.definitions.empty()) {
     for (const auto& definition : function.definitions)
       columns.push_back({Name(definition.name), nodes.empty() ? graph_.nothing() : nodes.front()});
   } else if (!given.empty()) {
@@ -212,6 +337,8 @@ void Resolver::table_function(const sql::TableFunction& function, Scope& scope, 
       const NodeId node = nodes.empty() ? graph_.nothing() : nodes[std::min(i, nodes.size() - 1)];
       columns.push_back({i < given.size() ? Name(given[i]) : Name(names[i], false), node});
     }
+  } else if (!passed.empty() && unknown.empty()) {
+    columns = std::move(passed);
   } else if (unknown.empty()) {
     for (std::size_t i = 0; i < nodes.size(); ++i) {
       Name name(names[i], false);
@@ -221,6 +348,15 @@ void Resolver::table_function(const sql::TableFunction& function, Scope& scope, 
   } else {
     rows->open = true;
     rows->gap = gap(Reason::kTableFunction, unknown, function.span);
+    rows->any = nodes.front();
+    columns = std::move(passed);
+  }
+  // BigQuery: the elements of UNNEST without an alias are structs, whose fields are columns.
+  if (single && !function.alias.name && given.empty() && dialect_.id == sql::DialectId::kBigquery &&
+      is_unnest(function)) {
+    columns.clear();
+    rows->open = true;
+    rows->gap = gap(Reason::kUnknownColumns, sql::text_of(function.span, parsed_.text), function.span);
     rows->any = nodes.front();
   }
   // A struct among the elements brings its fields: x.field, or the field alone.
@@ -251,6 +387,8 @@ void Resolver::table_reference(const sql::TableReference& reference, Scope& scop
       return pivot(static_cast<const sql::Pivot&>(reference), scope, shape);
     case sql::NodeKind::kUnpivot:
       return unpivot(static_cast<const sql::Unpivot&>(reference), scope, shape);
+    case sql::NodeKind::kMatchRecognize:
+      return match_recognize(static_cast<const sql::MatchRecognize&>(reference), scope, shape);
     case sql::NodeKind::kOpaqueTable:
       return opaque_table(static_cast<const sql::OpaqueTable&>(reference), scope, shape);
     default: {
@@ -267,13 +405,136 @@ void Resolver::table_reference(const sql::TableReference& reference, Scope& scop
 }
 
 void Resolver::opaque_table(const sql::OpaqueTable& table, Scope& scope, Shape& shape) {
-  const std::uint32_t why = gap(Reason::kTableFunction, table.what, table.span);
-  Shape* rows = open_shape(why);
-  rows->any = gap_node(why);
-  rows->gaps.push_back(why);
-  if (table.source != nullptr) rows->inner.push_back(source_of(*table.source, scope, shape));
+  Shape* rows = make_shape();
   shape.inner.push_back(rows);
+  Values values;
+  for (const auto* argument : table.arguments) visit(argument, scope, *rows, kCalculated, values);
+  const NodeId document = graph_.make(values.inputs, table.span, kNone, true);
+  for (const auto& column : table.columns)
+    rows->columns.push_back({Name(column.name), column.type.text == "for ordinality" ? graph_.of_row() : document});
+  if (table.columns.empty()) {
+    rows->open = true;
+    rows->gap = gap(Reason::kTableFunction, table.what, table.span);
+    rows->gaps.push_back(rows->gap);
+    rows->any = document;
+  }
   add_item(scope, table.alias, aliased(rows, table.alias));
+}
+
+void Resolver::match_recognize(const sql::MatchRecognize& match, Scope& scope, Shape& shape) {
+  Shape* source = source_of(*match.source, scope, shape);
+  Scope inner(scope.outer);
+  inner.items.emplace_back().shape = source;
+  inner.any_qualifier = true;
+  Shape* rows = make_shape();
+  rows->inner.push_back(source);
+  shape.inner.push_back(rows);
+  for (const auto* expression : match.partition_by) {
+    influence(expression, EdgeKind::kGrouped, inner, *rows);
+    if (match.all_rows) continue;
+    const auto* named = sql::as<sql::Column>(expression);
+    rows->columns.push_back({named != nullptr ? Name(named->parts.back()) : Name(), value(expression, inner, *rows)});
+  }
+  for (const auto& item : match.order_by) influence(item.value, EdgeKind::kOrdered, inner, *rows);
+  if (match.all_rows && !take_unused(*rows, *source, {})) return;
+  for (const auto& variable : match.define) influence(variable.value, EdgeKind::kFiltered, inner, *rows);
+  for (const auto& measure : match.measures) {
+    Values values;
+    values.of_rows = true;  // match_number(), classifier()
+    visit(measure.value, inner, *rows, kCalculated, values);
+    rows->columns.push_back({Name(measure.alias), graph_.make(values.inputs, measure.value->span, kNone, true)});
+  }
+  add_item(scope, match.alias, aliased(rows, match.alias));
+}
+
+sql::List<sql::Identifier> Resolver::split_name(std::string_view text, sql::Span span) {
+  auto& parts = names_.emplace_back();
+  std::size_t at = 0;
+  while (at <= text.size()) {
+    const bool quoted = at < text.size() && (text[at] == '"' || text[at] == '`');
+    std::size_t end = quoted ? text.find(text[at], at + 1) : text.find('.', at);
+    if (end == std::string_view::npos) end = text.size();
+    const std::size_t from = at + (quoted ? 1 : 0);
+    parts.push_back(
+        {text.substr(from, end - std::min(from, end)), quoted ? sql::Quote::kDouble : sql::Quote::kNone, span});
+    at = end + (quoted ? 2 : 1);
+  }
+  return parts;
+}
+
+Shape* Resolver::named_relation(sql::List<sql::Identifier> name, sql::Span span) {
+  if (name.size() == 1) {
+    const auto bound = ctes_.find(ascii_lower(name[0].text));
+    if (bound != ctes_.end() && !bound->second.empty() && !bound->second.back()->is_value) {
+      bound->second.back()->read_as_cte = true;
+      return bound->second.back();
+    }
+  }
+  return relation(name, span);
+}
+
+// Functions that stand for a relation: identifier('t'), stream(t), cluster('c', db.t), tumble(t, at, interval …).
+bool Resolver::relation_function(const sql::TableFunction& function, Scope& scope, Shape& shape) {
+  if (function.calls.size() != 1 || function.calls.front() == nullptr) return false;
+  const sql::Call& call = *function.calls.front();
+  if (call.name.size() != 1 || call.arguments.empty()) return false;
+  const std::string name = ascii_lower(call.name.front().text);
+  const bool windows = name == "tumble" || name == "hop" || name == "session";
+  std::size_t place = 0;
+  switch (dialect_.id) {
+    case sql::DialectId::kSnowflake:
+      if (name != "identifier") return false;
+      break;
+    case sql::DialectId::kDatabricks:
+      if (name != "identifier" && name != "stream") return false;
+      break;
+    case sql::DialectId::kClickhouse:
+      if (name == "cluster" || name == "remote" || name == "clusterallreplicas" || name == "remotesecure") {
+        place = 1;
+      } else if (name != "dictionary" && name != "view" && name != "viewifpermitted") {
+        return false;
+      }
+      break;
+    case sql::DialectId::kPostgres:
+    case sql::DialectId::kGeneric:
+      if (!windows) return false;
+      break;
+    default:
+      return false;
+  }
+  if (place >= call.arguments.size()) return false;
+  const sql::Expression* argument = call.arguments[place].value;
+  Shape* from = nullptr;
+  if (const auto* named = sql::as<sql::Column>(argument)) {
+    from = named_relation(named->parts, call.span);
+  } else if (const auto* text = sql::as<sql::Literal>(argument);
+             text != nullptr && text->literal == sql::LiteralKind::kString) {
+    from = named_relation(split_name(text->value, call.span), call.span);
+  } else if (const auto* subquery = sql::as<sql::Subquery>(argument)) {
+    from = query(*subquery->query, nullptr);
+  } else {
+    from = open_shape(gap(Reason::kUnknownRelation, sql::text_of(call.span, parsed_.text), call.span));
+    from->any = graph_.nothing();
+    from->gaps.push_back(from->gap);
+  }
+  if (windows) {
+    Shape* rows = make_shape();
+    rows->inner.push_back(from);
+    if (!take_unused(*rows, *from, {})) return true;
+    Values values;
+    Scope inner(scope.outer);
+    inner.items.emplace_back().shape = from;
+    for (const auto& further : call.arguments.subspan(1)) visit(further.value, inner, *rows, kCalculated, values);
+    const NodeId bound = graph_.make(values.inputs, call.span, kNone, true);
+    rows->columns.push_back({Name("window_start", false), bound});
+    rows->columns.push_back({Name("window_end", false), bound});
+    from = rows;
+  }
+  shape.inner.push_back(from);
+  add_item(scope, function.alias, aliased(from, function.alias));
+  if (const auto* named = sql::as<sql::Column>(argument); named != nullptr && !function.alias.name)
+    scope.items.back().name = named->parts;
+  return true;
 }
 
 Shape* Resolver::source_of(const sql::TableReference& reference, Scope& scope, Shape& shape) {
@@ -392,7 +653,7 @@ void Resolver::join_chain(const sql::JoinChain& chain, Scope& scope, Shape& shap
             const auto* named = sql::as<sql::Aliased>(argument.value);
             const auto* plain = sql::as<sql::Column>(argument.value);
             Values values;
-            visit(argument.value, scope, *rows, kCalculated, values);
+            visit(named != nullptr ? named->value : argument.value, scope, *rows, kCalculated, values);
             const Name name = named != nullptr   ? Name(named->alias)
                               : plain != nullptr ? Name(plain->parts.back())
                                                  : Name();
@@ -420,154 +681,6 @@ void Resolver::join_chain(const sql::JoinChain& chain, Scope& scope, Shape& shap
     for (std::size_t i = first; i < scope.items.size(); ++i)
       if (is_hidden_side(join.join, i >= right)) scope.items[i].in_star = scope.items[i].visible = false;
   }
-}
-
-// ---- PIVOT, UNPIVOT ----
-
-bool Resolver::take_unused(Shape& shape, Shape& from, std::vector<NodeId> used) {
-  const std::size_t count = size_of(from);
-  if (!step(count)) return false;
-  std::sort(used.begin(), used.end());
-  for (std::size_t i = 0; i < count; ++i) {
-    const NodeId node = node_at(from, i);
-    if (!std::binary_search(used.begin(), used.end(), node)) shape.columns.push_back({name_at(from, i), node});
-  }
-  if (from.open) take_rest(shape, from);
-  return true;
-}
-
-void Resolver::pivot(const sql::Pivot& pivot, Scope& scope, Shape& shape) {
-  Shape* source = source_of(*pivot.source, scope, shape);
-  Scope inner(scope.outer);
-  inner.items.emplace_back().shape = source;
-  if (const auto* table = sql::as<sql::Table>(pivot.source)) {
-    if (table->alias.name)
-      inner.items.back().alias = Name(table->alias.name);
-    else
-      inner.items.back().name = table->name;
-  }
-  Shape* rows = make_shape();
-  rows->inner.push_back(source);
-  shape.inner.push_back(rows);
-
-  // What neither an aggregate nor FOR uses, the rows are grouped by.
-  std::vector<NodeId> used;
-  std::vector<std::vector<Input>> aggregates;
-  for (const auto& aggregate : pivot.aggregates) {
-    Values values;
-    visit(aggregate.value, inner, *rows, {Transform::kAggregated, false, 1000, Reason::kNone}, values);
-    for (const Input& input : values.inputs) used.push_back(input.node);
-    aggregates.push_back(std::move(values.inputs));
-  }
-  bool dynamic = false;
-  for (const auto& column : pivot.columns) {
-    Values values;
-    visit(column.value, inner, *rows, {}, values);
-    for (const Input& input : values.inputs) {
-      used.push_back(input.node);
-      rows->influences.push_back({input.node, EdgeKind::kFiltered});
-    }
-    if (column.query != nullptr) rows->inner.push_back(query(*column.query, &inner));
-    dynamic |= column.any || column.query != nullptr || column.in_enum || column.in.empty();
-  }
-  if (!pivot.group_by.empty()) {
-    for (const auto* expression : pivot.group_by) {
-      const auto* named = sql::as<sql::Column>(expression);
-      rows->columns.push_back({named != nullptr ? Name(named->parts.back()) : Name(), value(expression, inner, *rows)});
-    }
-  } else {
-    if (!take_unused(*rows, *source, std::move(used))) return;
-  }
-  for (const ShapeColumn& column : rows->columns) rows->influences.push_back({column.node, EdgeKind::kGrouped});
-
-  std::vector<NodeId> nodes;
-  for (const auto& inputs : aggregates) nodes.push_back(graph_.make(inputs, pivot.span, kNone, true));
-  if (nodes.empty()) nodes.push_back(graph_.make({}, {}, kNone, true));  // PIVOT t ON x: count(*)
-  if (dynamic) {
-    rows->open = true;
-    rows->gap = gap(Reason::kDynamicPivot, "PIVOT", pivot.span);
-    rows->gaps.push_back(rows->gap);
-    Values all;
-    for (const NodeId node : nodes) all.inputs.push_back({node, kPassed});
-    rows->any = graph_.make(all.inputs, {}, kNone);
-  }
-  const auto text_of_value = [&](const sql::AliasedValue& in) -> std::string {
-    if (in.alias) return std::string(in.alias.text);
-    if (const auto* literal = sql::as<sql::Literal>(in.value)) {
-      if (literal->literal != sql::LiteralKind::kString) return std::string(literal->text);
-      // Snowflake keeps the quotes in the name.
-      return dialect_.id == sql::DialectId::kSnowflake ? std::string(literal->text) : std::string(literal->value);
-    }
-    if (const auto* named = sql::as<sql::Column>(in.value)) return std::string(named->parts.back().text);
-    return std::string(sql::text_of(in.span, parsed_.text));
-  };
-  // The names of every combination of values, one FOR after the other.
-  std::vector<std::string> prefixes{""};
-  for (const auto& column : pivot.columns) {
-    std::vector<std::string> longer;
-    for (const auto& prefix : prefixes) {
-      for (const auto& in : column.in) {
-        if (!step() || longer.size() > kMaxColumns) return;
-        longer.push_back(prefix.empty() ? text_of_value(in) : prefix + "_" + text_of_value(in));
-      }
-    }
-    if (!longer.empty()) prefixes = std::move(longer);
-  }
-  if (!(prefixes.size() == 1 && prefixes.front().empty())) {
-    for (const auto& prefix : prefixes) {
-      for (std::size_t i = 0; i < nodes.size(); ++i) {
-        if (!step()) return;
-        std::string name = prefix;
-        if (nodes.size() > 1 ||
-            (i < pivot.aggregates.size() && pivot.aggregates[i].alias && dialect_.id != sql::DialectId::kSnowflake &&
-             dialect_.id != sql::DialectId::kDatabricks)) {
-          const std::string_view suffix = i < pivot.aggregates.size() && pivot.aggregates[i].alias
-                                              ? pivot.aggregates[i].alias.text
-                                              : sql::text_of(pivot.aggregates[i].span, parsed_.text);
-          name = dialect_.id == sql::DialectId::kBigquery ? std::string(suffix) + "_" + prefix
-                                                          : prefix + "_" + std::string(suffix);
-        }
-        rows->columns.push_back({Name(stored(std::move(name)), true), nodes[i]});
-      }
-    }
-  }
-  add_item(scope, pivot.alias, aliased(rows, pivot.alias));
-}
-
-void Resolver::unpivot(const sql::Unpivot& unpivot, Scope& scope, Shape& shape) {
-  Shape* source = source_of(*unpivot.source, scope, shape);
-  Scope inner(scope.outer);
-  inner.items.emplace_back().shape = source;
-  Shape* rows = make_shape();
-  rows->inner.push_back(source);
-  shape.inner.push_back(rows);
-
-  // One group of nodes for each column turned; a tuple turns several at once.
-  std::vector<std::vector<Input>> per_value(std::max<std::size_t>(unpivot.values.size(), 1));
-  std::vector<NodeId> used;
-  const auto turn = [&](const sql::Expression* expression, std::size_t position) {
-    Values values;
-    visit(expression, inner, *rows, {}, values);
-    for (const Input& input : values.inputs) {
-      used.push_back(input.node);
-      per_value[std::min(position, per_value.size() - 1)].push_back(input);
-    }
-  };
-  for (const auto& column : unpivot.columns) {
-    if (const auto* tuple = sql::as<sql::Struct>(column.value)) {
-      for (std::size_t i = 0; i < tuple->fields.size(); ++i) turn(tuple->fields[i].value, i);
-    } else {
-      turn(column.value, 0);
-    }
-  }
-  if (!take_unused(*rows, *source, std::move(used))) return;
-  // The order in which dialects list the two does not matter to names.
-  for (const auto& name : unpivot.names) rows->columns.push_back({Name(name), graph_.make({}, {}, kNone, true)});
-  if (unpivot.names.empty()) rows->columns.push_back({Name("name", false), graph_.make({}, {}, kNone, true)});
-  for (std::size_t i = 0; i < per_value.size(); ++i)
-    rows->columns.push_back({i < unpivot.values.size() ? Name(unpivot.values[i]) : Name("value", false),
-                             graph_.make(per_value[i], {}, kNone)});
-  add_item(scope, unpivot.alias, aliased(rows, unpivot.alias));
 }
 
 }  // namespace tideline::lineage

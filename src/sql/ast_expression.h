@@ -33,15 +33,17 @@ struct Star : Expression {
   List<Identifier> except;     // EXCEPT, EXCLUDE; the last part of a qualified one
   List<StarReplace> replace;
   List<StarRename> rename;
-  const Expression* like;  // ILIKE '…', LIKE '…', SIMILAR TO '…' on the names; or null
+  const Expression* like;         // ILIKE '…', LIKE '…', SIMILAR TO '…' on the names; or null
+  List<const Expression*> apply;  // APPLY(f), APPLY(x -> …): functions, each over what the last one gave (ClickHouse)
 };
 
 /// COLUMNS('regular expression' | * … | lambda | list): DuckDB, ClickHouse.
 struct Columns : Expression {
   static constexpr NodeKind kKind = NodeKind::kColumns;
   Identifier qualifier;
-  const Expression* argument;
-  bool unpack = false;  // *COLUMNS(…)
+  List<const Expression*> arguments;  // one, but for COLUMNS(a, b)
+  const Star* modifiers;              // EXCEPT, REPLACE, APPLY after it (ClickHouse); or null
+  bool unpack = false;                // *COLUMNS(…)
 };
 
 enum class LiteralKind : std::uint8_t {
@@ -269,7 +271,8 @@ struct Struct : Expression {
 struct Step {  // .name, :name, [index], [low:high:step]
   Identifier name;
   bool colon = false;
-  bool star = false;  // [*]
+  bool double_colon = false;  // SingleStore: with `colon`
+  bool star = false;          // [*]
   bool slice = false;
   const Expression* index;   // or null
   const Expression* high;    // of a slice; or null
@@ -336,6 +339,7 @@ struct OrderItem {
   bool descending = false;
   bool said_ascending = false;
   NullsOrder nulls{};
+  std::string_view fill;  // WITH FILL … (ClickHouse), as written
   Span span;
 };
 

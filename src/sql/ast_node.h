@@ -16,7 +16,7 @@ enum class NodeKind : std::uint8_t {
   kCase, kCast, kCall, kArray, kStruct, kPath, kSubquery, kInterval, kLambda, kCollate, kGroupingSet, kAliased,
   kErrorExpression,
   // TableReference
-  kTable, kDerivedTable, kTableFunction, kJoinChain, kPivot, kUnpivot, kOpaqueTable, kErrorTable,
+  kTable, kDerivedTable, kTableFunction, kJoinChain, kPivot, kUnpivot, kMatchRecognize, kOpaqueTable, kErrorTable,
   // QueryTerm
   kSelect, kSetOperation, kValues, kQuery,
   // Statement

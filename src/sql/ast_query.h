@@ -18,13 +18,16 @@ struct Table : TableReference {
   std::string_view stage;    // @stage/path; then name is empty
   bool only = false;         // ONLY t
   std::string_view version;  // time travel, hints, partitions, FINAL …: as written, after the name
+  bool unpivot = false;      // UNPIVOT o.doc AS value AT name: the attributes of an object (Redshift)
   TableAlias alias;
+  Identifier position;  // o.items AS i AT position (Redshift)
   Sample sample;
 };
 
 struct DerivedTable : TableReference {  // [LATERAL] (query) AS t (a, b)
   static constexpr NodeKind kKind = NodeKind::kDerivedTable;
   bool lateral = false;
+  bool transparent = false;  // what stands before a pipe: the aliases inside can still be used (FROM t AS a |> …)
   const Query* query;
   TableAlias alias;
   Sample sample;
@@ -111,6 +114,7 @@ struct PivotColumn {        // FOR value IN (…): DuckDB and others have severa
 struct Pivot : TableReference {
   static constexpr NodeKind kKind = NodeKind::kPivot;
   bool statement = false;  // DuckDB's PIVOT t ON … USING … GROUP BY …
+  bool xml = false;        // PIVOT XML (Oracle)
   const TableReference* source;
   List<AliasedValue> aggregates;
   List<PivotColumn> columns;
@@ -131,12 +135,25 @@ struct Unpivot : TableReference {
   TableAlias alias;
 };
 
-/// Read over, not into: MATCH_RECOGNIZE, OPENJSON's like, JSON_TABLE, XMLTABLE. Its columns are unknown.
+struct MatchRecognize : TableReference {
+  static constexpr NodeKind kKind = NodeKind::kMatchRecognize;
+  const TableReference* source;
+  List<const Expression*> partition_by;
+  List<OrderItem> order_by;
+  List<AliasedValue> measures;
+  bool all_rows = false;      // ALL ROWS PER MATCH
+  std::string_view rows;      // ONE ROW PER MATCH … AFTER MATCH … PATTERN … SUBSET …: as written
+  List<AliasedValue> define;  // a condition, under the name of the pattern's variable
+  TableAlias alias;
+};
+
+/// JSON_TABLE, XMLTABLE: `text` is what stands in the parentheses, of which only values and columns are read.
 struct OpaqueTable : TableReference {
   static constexpr NodeKind kKind = NodeKind::kOpaqueTable;
-  const TableReference* source;  // or null
-  std::string_view what;         // "match_recognize"
-  std::string_view text;         // as written, with what
+  std::string_view what;  // "json_table"
+  std::string_view text;  // as written, with its parentheses
+  List<const Expression*> arguments;
+  List<ColumnDefinition> columns;  // those of NESTED too; of type "for ordinality" is a number
   TableAlias alias;
 };
 
@@ -176,12 +193,14 @@ struct Select : QueryTerm {
   const Expression* where;           // or null
   bool group_by_all = false;
   List<const Expression*> group_by;  // GroupingSets among them
+  bool with_totals = false;          // GROUP BY … WITH TOTALS (ClickHouse)
   const Expression* having;          // or null
   const Expression* qualify;         // or null
   List<NamedWindow> windows;
   const Expression* start_with;  // or null
   const Expression* connect_by;  // or null
   bool no_cycle = false;
+  std::string_view model;   // MODEL … (Oracle), as written
   std::string_view sample;  // USING SAMPLE … (DuckDB), as written
 };
 
@@ -220,6 +239,7 @@ struct Cte {
   const Statement* statement;  // WITH x AS (INSERT … RETURNING …); or null
   const Expression* value;     // WITH expression AS name (ClickHouse); or null
   std::string_view rest;       // SEARCH …, CYCLE …, USING KEY …: as written
+  List<Identifier> added;      // the columns that SEARCH and CYCLE set
   Span span;
 };
 struct With {
@@ -239,6 +259,8 @@ struct Query : QueryTerm {
   With with;
   const QueryTerm* body;
   bool order_by_all = false;
+  bool order_all_descending = false;
+  NullsOrder order_all_nulls{};
   List<OrderItem> order_by;
   List<SortClause> sorts;
   const Expression* limit;  // LIMIT, FETCH FIRST; or null

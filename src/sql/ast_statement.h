@@ -54,8 +54,9 @@ struct MergeWhen {
   MergeMatch match{};
   bool by_target = false;  // said
   MergeAction action{};
-  const Expression* condition;  // AND …; or null
-  bool star = false;            // UPDATE SET *, INSERT *; INSERT ROW (BigQuery)
+  const Expression* condition;     // AND …; or null
+  const Expression* delete_where;  // UPDATE … DELETE WHERE … (Oracle); or null
+  bool star = false;               // UPDATE SET *, INSERT *; INSERT ROW (BigQuery)
   bool row = false;
   List<Assignment> assignments;
   List<List<Identifier>> columns;  // of INSERT; a column's parts
@@ -95,7 +96,8 @@ struct Delete : Statement {
 struct ErrorStatement : Statement {
   static constexpr NodeKind kKind = NodeKind::kErrorStatement;
   std::string_view text;
-  bool unread = false;  // one we do not read, not one that is wrong
+  bool unread = false;         // one we do not read, not one that is wrong
+  List<Identifier> variables;  // of DECLARE
 };
 
 }  // namespace tideline::sql

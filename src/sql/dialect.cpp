@@ -126,6 +126,7 @@ constexpr std::array<Dialect, kDialectCount> kDialects = {{
      .name = "oracle",
      .column_case = IdentifierCase::kUpperUnlessQuoted,
      .relation_case = IdentifierCase::kUpperUnlessQuoted},
+    {.id = DialectId::kSqlite, .name = "sqlite", .bracket_identifiers = true, .json_arrows = true},
 }};
 
 constexpr bool in_order() {
@@ -175,6 +176,7 @@ constexpr std::pair<std::string_view, DialectId> kAdapters[] = {
     {"singlestore", DialectId::kMysql},
     {"tidb", DialectId::kMysql},
     {"oracle", DialectId::kOracle},
+    {"sqlite", DialectId::kSqlite},
 };
 
 std::string ascii_upper(std::string_view text) {

@@ -21,8 +21,9 @@ enum class DialectId : std::uint8_t {
   kClickhouse,
   kMysql,  // and StarRocks, Doris, SingleStore
   kOracle,
+  kSqlite,
 };
-inline constexpr std::size_t kDialectCount = 12;
+inline constexpr std::size_t kDialectCount = 13;
 
 enum class IdentifierCase : std::uint8_t {
   kUpperUnlessQuoted,  // Snowflake, Oracle

@@ -30,7 +30,8 @@ class Dumper {
         open("columns");
         name(n.qualifier);
         flag(n.unpack, "unpack");
-        any(n.argument);
+        for (const auto* argument : n.arguments) any(argument);
+        maybe("modifiers", n.modifiers);
         break;
       }
       case NodeKind::kLiteral: {
@@ -232,10 +233,12 @@ class Dumper {
         const auto& n = *as<Table>(node);
         open("table");
         flag(n.only, "only");
+        flag(n.unpivot, "unpivot");
         names(n.name);
         text(n.stage);
         text(n.version);
         alias(n.alias);
+        if (n.position) named("at", {&n.position, 1});
         text(n.sample.text);
         break;
       }
@@ -269,6 +272,7 @@ class Dumper {
       case NodeKind::kPivot: {
         const auto& n = *as<Pivot>(node);
         open(n.statement ? "pivot-statement" : "pivot");
+        flag(n.xml, "xml");
         any(n.source);
         values("aggregates", n.aggregates);
         for (const auto& column : n.columns) {
@@ -298,11 +302,25 @@ class Dumper {
         alias(n.alias);
         break;
       }
+      case NodeKind::kMatchRecognize: {
+        const auto& n = *as<MatchRecognize>(node);
+        open("match-recognize");
+        any(n.source);
+        some("partition-by", n.partition_by);
+        order("order-by", n.order_by);
+        values("measures", n.measures);
+        flag(n.all_rows, "all-rows");
+        text(n.rows);
+        values("define", n.define);
+        alias(n.alias);
+        break;
+      }
       case NodeKind::kOpaqueTable: {
         const auto& n = *as<OpaqueTable>(node);
         open("opaque");
         text(n.what);
-        if (n.source != nullptr) any(n.source);
+        some("arguments", n.arguments);
+        definitions(n.columns);
         text(n.text);
         alias(n.alias);
         break;
@@ -505,6 +523,7 @@ class Dumper {
       flag(one.nulls == NullsOrder::kFirst, "nulls-first");
       flag(one.nulls == NullsOrder::kLast, "nulls-last");
       any(one.value);
+      text(one.fill);
       close();
     }
     close();
@@ -540,6 +559,7 @@ class Dumper {
       close();
     }
     maybe("like", n.like);
+    some("apply", n.apply);
   }
 
   void arguments(List<Argument> list) {
@@ -667,6 +687,7 @@ class Dumper {
     maybe("connect-by", n.connect_by);
     flag(n.group_by_all, "group-by-all");
     some("group-by", n.group_by);
+    flag(n.with_totals, "with-totals");
     maybe("having", n.having);
     maybe("qualify", n.qualify);
     for (const auto& one : n.windows) {
@@ -675,6 +696,7 @@ class Dumper {
       if (one.window != nullptr) window("is", *one.window);
       close();
     }
+    text(n.model);
     text(n.sample);
   }
 
@@ -691,6 +713,7 @@ class Dumper {
       if (one.statement != nullptr) any(one.statement);
       maybe("value", one.value);
       text(one.rest);
+      named("adds", one.added);
       close();
     }
     close();
@@ -703,6 +726,9 @@ class Dumper {
     with(n.with);
     any(n.body);
     flag(n.order_by_all, "order-by-all");
+    flag(n.order_all_descending, "desc");
+    flag(n.order_all_nulls == NullsOrder::kFirst, "nulls-first");
+    flag(n.order_all_nulls == NullsOrder::kLast, "nulls-last");
     order("order-by", n.order_by);
     for (const auto& sort : n.sorts) order(kSorts[static_cast<std::size_t>(sort.sort)], sort.items);
     maybe("limit-by-count", n.limit_by_count);
@@ -731,6 +757,7 @@ class Dumper {
     static constexpr std::string_view kActions[] = {"update", "insert", "delete", "nothing"};
     open(kMatches[static_cast<std::size_t>(w.match)]);
     maybe("and", w.condition);
+    maybe("delete-where", w.delete_where);
     word(kActions[static_cast<std::size_t>(w.action)]);
     flag(w.star, "*");
     flag(w.row, "row");

@@ -29,47 +29,90 @@ struct Spelling {
 };
 // Of those with the same first byte, the longest first. `>>` is not here: it closes two angle brackets of a type.
 constexpr Spelling kOperators[] = {
-    {"(", Op::kLeftParen},    {")", Op::kRightParen},
-    {"[", Op::kLeftBracket},  {"]", Op::kRightBracket},
-    {"{", Op::kLeftBrace},    {"}", Op::kRightBrace},
-    {",", Op::kComma},        {";", Op::kSemicolon},
-    {".", Op::kDot},          {"::", Op::kDoubleColon},
-    {":=", Op::kColonEquals}, {":", Op::kColon},
-    {"=>", Op::kFatArrow},    {"==", Op::kDoubleEquals},
-    {"=", Op::kEquals},       {"<=>", Op::kNullSafeEquals},
-    {"<->", Op::kOther},      {"<#>", Op::kOther},
-    {"<<=", Op::kOther},      {"<<|", Op::kOther},
-    {"<>", Op::kNotEquals},   {"<=", Op::kLessEquals},
-    {"<<", Op::kShiftLeft},   {"<@", Op::kOther},
-    {"<", Op::kLess},         {">=", Op::kGreaterEquals},
-    {">", Op::kGreater},      {"!~~*", Op::kOther},
-    {"!~~", Op::kOther},      {"!~*", Op::kOther},
-    {"!~", Op::kOther},       {"!=", Op::kNotEquals},
-    {"!", Op::kExclamation},  {"+=", Op::kOther},
-    {"+", Op::kPlus},         {"->>", Op::kDoubleArrow},
-    {"->", Op::kArrow},       {"-|-", Op::kOther},
-    {"-=", Op::kOther},       {"-", Op::kMinus},
-    {"**", Op::kDoubleStar},  {"*=", Op::kOther},
-    {"*", Op::kStar},         {"//", Op::kDoubleSlash},
-    {"/=", Op::kOther},       {"/", Op::kSlash},
-    {"%=", Op::kOther},       {"%", Op::kPercent},
-    {"^@", Op::kOther},       {"^=", Op::kOther},
-    {"^", Op::kCaret},        {"&&", Op::kOther},
-    {"&<|", Op::kOther},      {"&<", Op::kOther},
-    {"&>", Op::kOther},       {"&", Op::kAmpersand},
-    {"||/", Op::kOther},      {"||", Op::kDoubleBar},
-    {"|>>", Op::kOther},      {"|&>", Op::kOther},
-    {"|>", Op::kPipe},        {"|/", Op::kOther},
-    {"|=", Op::kOther},       {"|", Op::kBar},
-    {"~~*", Op::kOther},      {"~~", Op::kOther},
-    {"~*", Op::kOther},       {"~=", Op::kOther},
-    {"~", Op::kTilde},        {"#>>", Op::kHashDoubleArrow},
-    {"#>", Op::kHashArrow},   {"#-", Op::kOther},
-    {"##", Op::kOther},       {"#", Op::kOther},
-    {"@@@", Op::kOther},      {"@>", Op::kOther},
-    {"@@", Op::kOther},       {"@?", Op::kOther},
-    {"@-@", Op::kOther},      {"@", Op::kOther},
-    {"?|", Op::kOther},       {"?&", Op::kOther},
+    {"(", Op::kLeftParen},
+    {")", Op::kRightParen},
+    {"[", Op::kLeftBracket},
+    {"]", Op::kRightBracket},
+    {"{", Op::kLeftBrace},
+    {"}", Op::kRightBrace},
+    {",", Op::kComma},
+    {";", Op::kSemicolon},
+    {".", Op::kDot},
+    {"::", Op::kDoubleColon},
+    {":=", Op::kColonEquals},
+    {":", Op::kColon},
+    {"=>", Op::kFatArrow},
+    {"==", Op::kDoubleEquals},
+    {"=", Op::kEquals},
+    {"<=>", Op::kNullSafeEquals},
+    {"<->", Op::kOther},
+    {"<#>", Op::kOther},
+    {"<<=", Op::kOther},
+    {"<<|", Op::kOther},
+    {"<>", Op::kNotEquals},
+    {"<=", Op::kLessEquals},
+    {"<<", Op::kShiftLeft},
+    {"<@", Op::kOther},
+    {"<", Op::kLess},
+    {">=", Op::kGreaterEquals},
+    {">", Op::kGreater},
+    {"!~~*", Op::kOther},
+    {"!~~", Op::kOther},
+    {"!~*", Op::kOther},
+    {"!~", Op::kOther},
+    {"!=", Op::kNotEquals},
+    {"!<", Op::kGreaterEquals},
+    {"!>", Op::kLessEquals},
+    {"!", Op::kExclamation},
+    {"+=", Op::kOther},
+    {"+", Op::kPlus},
+    {"->>", Op::kDoubleArrow},
+    {"->", Op::kArrow},
+    {"-|-", Op::kOther},
+    {"-=", Op::kOther},
+    {"-", Op::kMinus},
+    {"**", Op::kDoubleStar},
+    {"*=", Op::kOther},
+    {"*", Op::kStar},
+    {"//", Op::kDoubleSlash},
+    {"/=", Op::kOther},
+    {"/", Op::kSlash},
+    {"%=", Op::kOther},
+    {"%", Op::kPercent},
+    {"^@", Op::kOther},
+    {"^=", Op::kOther},
+    {"^", Op::kCaret},
+    {"&&", Op::kOther},
+    {"&<|", Op::kOther},
+    {"&<", Op::kOther},
+    {"&>", Op::kOther},
+    {"&", Op::kAmpersand},
+    {"||/", Op::kOther},
+    {"||", Op::kDoubleBar},
+    {"|>>", Op::kOther},
+    {"|&>", Op::kOther},
+    {"|>", Op::kPipe},
+    {"|/", Op::kOther},
+    {"|=", Op::kOther},
+    {"|", Op::kBar},
+    {"~~*", Op::kOther},
+    {"~~", Op::kOther},
+    {"~*", Op::kOther},
+    {"~=", Op::kOther},
+    {"~", Op::kTilde},
+    {"#>>", Op::kHashDoubleArrow},
+    {"#>", Op::kHashArrow},
+    {"#-", Op::kOther},
+    {"##", Op::kOther},
+    {"#", Op::kOther},
+    {"@@@", Op::kOther},
+    {"@>", Op::kOther},
+    {"@@", Op::kOther},
+    {"@?", Op::kOther},
+    {"@-@", Op::kOther},
+    {"@", Op::kOther},
+    {"?|", Op::kOther},
+    {"?&", Op::kOther},
 };
 
 class Lexer {
@@ -223,6 +266,9 @@ class Lexer {
     if (char quote = peek(); (quote == '\'' || quote == '"') && text.size() <= 2) {
       if (auto kind = prefixed_string(text, quote); kind != TokenKind::kWord) return kind;
     }
+    if (peek() == '\'' && dialect_.id == DialectId::kMysql && text[0] == '_' && text.starts_with("_utf8")) {
+      return string('\'', true);
+    }
     if (peek() == '&' && (text == "u" || text == "U") && (peek(1) == '\'' || peek(1) == '"')) {
       ++at_;
       return peek() == '\'' ? string('\'', false) : quoted_name('"');
@@ -231,8 +277,23 @@ class Lexer {
     return TokenKind::kWord;
   }
 
+  /// Oracle's q'[it's]': the end is the bracket's partner, or the same character, before a quote.
+  TokenKind q_quoted() {
+    char end[2] = {peek(1), '\''};
+    constexpr std::string_view kOpening = "([{<";
+    constexpr std::string_view kClosing = ")]}>";
+    if (auto bracket = kOpening.find(end[0]); bracket != kNotFound) end[0] = kClosing[bracket];
+    auto found = at_ + 2 < text_.size() ? text_.find({end, 2}, at_ + 2) : kNotFound;
+    at_ = found == kNotFound ? text_.size() : found + 2;
+    return found == kNotFound ? TokenKind::kError : TokenKind::kString;
+  }
+
   /// kWord: it is no prefix of the string that follows.
   TokenKind prefixed_string(std::string_view prefix, char quote) {
+    if (dialect_.id == DialectId::kOracle && quote == '\'' && (prefix.back() | 0x20) == 'q' &&
+        (prefix.size() == 1 || (prefix[0] | 0x20) == 'n')) {
+      return q_quoted();
+    }
     bool raw = false;
     bool escapes = dialect_.backslash_escapes;
     if (quote == '"' && !dialect_.double_quote_is_string) return TokenKind::kWord;
@@ -407,6 +468,7 @@ class Lexer {
     }
     std::size_t signs = peek(1) == '@' ? 2 : 1;
     if (!is(peek(signs), kWordStart) || (signs == 2 && !dialect_.at_is_variable)) return TokenKind::kError;
+    if (dialect_.caret_is_power) return TokenKind::kError;  // PostgreSQL and its kin: @x is |x|
     at_ += signs;
     while (at_ < text_.size() && word_char(text_[at_])) ++at_;
     return TokenKind::kParameter;

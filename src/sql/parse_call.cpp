@@ -185,22 +185,69 @@ const Expression* Parser::call(List<Identifier> name, const Expression* base, st
   return finish(node, from);
 }
 
+/// What begins with a word and only some functions take; false: it is an ordinary value.
+bool Parser::special_argument(Argument& item, std::size_t place, std::string_view function) {
+  auto from = begin();
+  auto word_of = [&](std::string_view spelling) {
+    auto* node = make<Literal>(from);
+    node->literal = LiteralKind::kWord;
+    node->text = spelling;
+    item.value = node;
+    return true;
+  };
+  if (at(K::kTable) && (op(1) == Op::kLeftParen || at_plain_name(1))) {  // a relation: TABLE(t), TABLE t
+    advance();
+    item.value = table_argument(from);
+    return true;
+  }
+  if (at_word("model") && at_name(1)) {  // BigQuery: ML.PREDICT(MODEL m, …)
+    auto first = position_;
+    advance();
+    relation_name();
+    return word_of(joined(first));
+  }
+  if (place == 1 && function == "convert" && dialect_.id == DialectId::kMysql) {  // CONVERT(a, UNSIGNED)
+    return word_of(type_name().text);
+  }
+  if (place == 0 && function == "xmlelement") {
+    if (at(K::kName) && at_name(1)) advance();
+    if (op(1) != Op::kComma && op(1) != Op::kRightParen) return false;
+    item.value = word_literal();
+    return true;
+  }
+  if (place == 0 && function == "extract" && keyword(1) == K::kFrom) {
+    item.value = word_literal();
+    return true;
+  }
+  return false;
+}
+
 void Parser::argument(Builder<Argument>& out, std::string_view function) {
   auto from = begin();
   Argument item{};
-  if (at_name() && (op(1) == Op::kFatArrow || op(1) == Op::kColonEquals)) {
+  bool word = at_name();
+  if (word && (op(1) == Op::kFatArrow || op(1) == Op::kColonEquals)) {
     item.name = identifier();
     item.arrow = text();
     advance();
+    word = at_name();
+  } else if (word && keyword(1) == K::kAs && function == "with") {  // WITH(x AS a + 1, x * 2)
+    item.name = identifier();
+    item.arrow = text();
+    advance();
+    word = at_name();
+  } else if (word && at_word("variadic") && op(1) != Op::kComma && op(1) != Op::kRightParen) {
+    advance();
+    word = at_name();
   }
-  if (at_query() && !(at(K::kValues) && op(1) != Op::kLeftParen)) {
+  if (word && special_argument(item, out.size(), function)) {
+    // Taken.
+  } else if (at_query() && !(at(K::kValues) && op(1) != Op::kLeftParen)) {
     // f(SELECT …): a query where its own parentheses are left out.
     const auto* inner = query();
     auto* node = make<Subquery>(from);
     node->query = inner;
     item.value = node;
-  } else if (out.size() == 0 && function == "extract" && at_name() && (keyword(1) == K::kFrom)) {
-    item.value = word_literal();
   } else if (out.size() == 0 && function == "trim" && (at(K::kBoth) || at(K::kLeading) || at(K::kTrailing)) &&
              op(1) != Op::kComma && op(1) != Op::kRightParen) {
     item.value = word_literal();
@@ -246,8 +293,8 @@ void Parser::argument_forms(Builder<Argument>& out, std::string_view function) {
       lead = Lead::kPlacing;
     } else if (at(K::kIn) && function == "position") {
       lead = Lead::kIn;
-    } else if (at(K::kUsing) &&
-               one_of(function, {"convert", "translate", "char", "char_length", "chr", "position", "substring"})) {
+    } else if (at(K::kUsing) && one_of(function, {"convert", "translate", "char", "char_length", "chr", "position",
+                                                  "substring", "parse", "try_parse"})) {
       lead = Lead::kUsing;
     } else if (at(K::kSimilar) && function == "substring") {
       lead = Lead::kSimilar;
@@ -343,6 +390,31 @@ void Parser::call_arguments(Call& node) {
     node.rest = joined(rest);
   }
   close(open);
+}
+
+/// After TABLE: a name, or a table in parentheses with what it is partitioned and ordered by; as SELECT * FROM it.
+const Expression* Parser::table_argument(std::uint32_t from) {
+  Nest nest(*this);
+  if (!nest) return error_expression(from);
+  auto open = position_;
+  bool enclosed = accept(Op::kLeftParen);
+  const TableReference* source = nullptr;
+  if (enclosed && at_query()) {
+    auto start = begin();
+    const auto* inner = query();
+    auto* derived = make<DerivedTable>(start);
+    derived->query = inner;
+    source = derived;
+  } else {
+    source = named_table();
+  }
+  if (enclosed) close(open);
+  while (at(K::kPartition) || at(K::kOrder) || at_word("copartition") || at_word("prune")) {
+    while (!at_list_end(false)) skip_one();
+  }
+  auto* node = make<Subquery>(from);
+  node->query = wrap_term(star_of(source, from));
+  return node;
 }
 
 void Parser::call_suffixes(Call& node) {

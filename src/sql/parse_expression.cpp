@@ -36,6 +36,8 @@ Parser::Infix Parser::infix_operator() {
         return flat(kPrecedenceComparison, Operator::kGreaterEqual);
       case Op::kNullSafeEquals:
         return flat(kPrecedenceComparison, Operator::kNullSafeEqual);
+      case Op::kColonEquals:  // MySQL: @n := @n + 1
+        return dialect_.id == DialectId::kMysql ? flat(kPrecedenceAssign, Operator::kOther) : Infix{};
       case Op::kDoubleBar:
         return dialect_.pipes_are_or ? flat(kPrecedenceOr, Operator::kOr) : flat(kPrecedenceOther, Operator::kConcat);
       case Op::kPlus:
@@ -82,10 +84,16 @@ Parser::Infix Parser::infix_operator() {
   }
   if (token.kind == TokenKind::kParameter) {  // PostgreSQL: document ? 'key'
     if (dialect_.json_arrows && text() == "?") return flat(kPrecedenceOther, Operator::kOther);
+    if (dialect_.id == DialectId::kClickhouse && text() == "?") return special(kPrecedenceAssign);  // a ? b : c
     return {};
   }
   if (token.kind != TokenKind::kWord) return {};
   switch (token.keyword) {
+    case K::kNone:
+      if (dialect_.id != DialectId::kMysql) return {};
+      if (keyword(1) == K::kOf && at_word("member")) return flat(kPrecedenceRange, Operator::kOther, 2);
+      if (keyword(1) == K::kLike && at_word("sounds")) return flat(kPrecedenceRange, Operator::kOther, 2);
+      return {};
     case K::kOr:
       return flat(kPrecedenceOr, Operator::kOr);
     case K::kXor:
@@ -203,7 +211,28 @@ const Expression* Parser::comparison_operand() {
   return node;
 }
 
+/// ClickHouse: a ? b : c is if(a, b, c).
+const Expression* Parser::ternary(const Expression* condition, std::uint32_t from) {
+  advance();
+  Builder<Argument> arguments(*this);
+  auto push = [&](const Expression* value) {
+    arguments.push({.value = value, .name = {}, .arrow = {}, .lead = Lead::kComma});
+  };
+  push(condition);
+  push(expression());
+  push(expect(Op::kColon, "`:` and the other value") ? expression() : error_expression(begin()));
+  Builder<Identifier> name(*this);
+  name.push({.text = "if", .span = {from, from}});
+  auto parts = name.done();
+  auto list = arguments.done();
+  auto* node = make<Call>(from);
+  node->name = parts;
+  node->arguments = list;
+  return node;
+}
+
 const Expression* Parser::special_infix(const Expression* left, std::uint32_t from) {
+  if (peek().kind == TokenKind::kParameter) return ternary(left, from);
   if (at(K::kNot) && keyword(1) == K::kNull) {
     advance(2);
     auto* node = make<Is>(from);
@@ -457,13 +486,12 @@ const Expression* Parser::postfix(const Expression* base, std::uint32_t from) {
     switch (op()) {
       case Op::kDoubleColon: {
         if (!wrap()) return base;
+        if (dialect_.id == DialectId::kMysql && at_json_step()) {
+          base = json_path(base, from);
+          continue;
+        }
         advance();
-        auto type = type_name();
-        auto* node = make<Cast>(from);
-        node->form = CastForm::kColons;
-        node->operand = base;
-        node->type = type;
-        base = node;
+        base = colons_cast(base, from);
         continue;
       }
       case Op::kLeftBracket:
@@ -485,6 +513,12 @@ const Expression* Parser::postfix(const Expression* base, std::uint32_t from) {
         if (!at_name(1) && peek(1).kind != TokenKind::kNumber) return base;
         break;
       case Op::kColon:
+        if (dialect_.id == DialectId::kMysql && op(1) == Op::kGreater && adjacent(0)) {  // SingleStore: x :> type
+          if (!wrap()) return base;
+          advance(2);
+          base = colons_cast(base, from);
+          continue;
+        }
         if (!dialect_.colon_path || !(at_name(1) || op(1) == Op::kLeftBracket)) return base;
         if (at_name(1) && op(2) == Op::kLeftParen) return base;
         break;
@@ -500,11 +534,59 @@ const Expression* Parser::postfix(const Expression* base, std::uint32_t from) {
         }
         return base;
       default:
+        if (dialect_.id == DialectId::kMysql && at(Op::kExclamation) && op(1) == Op::kColon && op(2) == Op::kGreater) {
+          if (!wrap()) return base;
+          advance(3);  // x !:> type
+          base = colons_cast(base, from);
+          continue;
+        }
+        if (dialect_.id == DialectId::kDatabricks && peek().kind == TokenKind::kParameter && text() == "?" &&
+            op(1) == Op::kDoubleColon) {  // x ?:: type: null where it cannot be cast
+          if (!wrap()) return base;
+          advance(2);
+          base = colons_cast(base, from);
+          continue;
+        }
         return base;
     }
     if (!wrap()) return base;
     base = path(base, from);
   }
+}
+
+const Expression* Parser::colons_cast(const Expression* base, std::uint32_t from) {
+  auto type = type_name();
+  auto* node = make<Cast>(from);
+  node->form = CastForm::kColons;
+  node->operand = base;
+  node->type = type;
+  return node;
+}
+
+/// SingleStore: document::$a (as text), ::%a (as a number). Of ::a nobody can tell whether it is a field or a type.
+bool Parser::at_json_step() {
+  return (peek(1).kind == TokenKind::kParameter && text(1)[0] == '$') || (op(1) == Op::kPercent && at_name(2));
+}
+
+const Expression* Parser::json_path(const Expression* base, std::uint32_t from) {
+  Builder<Step> steps(*this);
+  while (at(Op::kDoubleColon) && at_json_step()) {
+    advance();
+    auto begins = begin();
+    accept(Op::kPercent);
+    advance();
+    steps.push({.name = {.text = source(begins), .span = since(begins)},
+                .colon = true,
+                .double_colon = true,
+                .index = nullptr,
+                .high = nullptr,
+                .stride = nullptr});
+  }
+  auto list = steps.done();
+  auto* node = make<Path>(from);
+  node->base = base;
+  node->steps = list;
+  return node;
 }
 
 }  // namespace tideline::sql

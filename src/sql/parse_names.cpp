@@ -56,6 +56,10 @@ std::string_view Parser::unquote(std::string_view body, char quote, bool backsla
 std::string_view Parser::string_value(std::string_view raw) {
   bool is_raw = false;
   bool escapes = dialect_.backslash_escapes;
+  if (dialect_.id == DialectId::kOracle && raw.size() > 4) {  // q'[…]', nq'[…]'
+    auto q = raw.find('\'');
+    if (q > 0 && q <= 2 && (raw[q - 1] | 0x20) == 'q') return raw.substr(q + 2, raw.size() - q - 4);
+  }
   std::size_t prefix = 0;
   while (prefix < raw.size() && raw[prefix] != '\'' && raw[prefix] != '"' && raw[prefix] != '$') {
     is_raw = is_raw || (raw[prefix] | 0x20) == 'r';
@@ -200,7 +204,27 @@ bool Parser::may_be_alias(bool table) {
   if (token.kind == TokenKind::kQuotedName) return true;
   if (token.kind == TokenKind::kString) return !table && dialect_.string_alias;
   if (token.kind != TokenKind::kWord) return false;
-  if (token.keyword == K::kNone) return true;
+  if (token.keyword == K::kNone) {
+    if (table && at_word("force") && (at_word("index", 1) || keyword(1) == K::kKey)) return false;
+    if (table && at_word("indexed") && keyword(1) == K::kBy) return false;
+    switch (dialect_.id) {
+      case DialectId::kTsql:
+        return !at_output();
+      case DialectId::kOracle:
+        return !at_model();
+      case DialectId::kMysql:
+        return !((table && at_word("straight_join")) || (!table && (at_word("member") || at_word("sounds")) &&
+                                                         (keyword(1) == K::kOf || keyword(1) == K::kLike)));
+      case DialectId::kClickhouse:
+        return !(at_word("paste") && keyword(1) == K::kJoin);
+      case DialectId::kPostgres:
+        return !at_distributed();
+      case DialectId::kRedshift:
+        return !(at_word("remove") && at_word("duplicates", 1));
+      default:
+        return true;
+    }
+  }
   if ((flags_of(token.keyword) & (table ? kNoTableAlias : kNoColumnAlias)) != 0) return false;
   const auto next = keyword(1);
   const auto next_op = op(1);
@@ -236,6 +260,7 @@ bool Parser::may_be_alias(bool table) {
       return next != K::kWith;
     case K::kPivot:
     case K::kUnpivot:
+      if (at_word("xml", 1) && op(2) == Op::kLeftParen) return false;
       return next_op != Op::kLeftParen && next != K::kInclude && next != K::kExclude;
     case K::kMatchRecognize:
     case K::kMatchCondition:
@@ -244,7 +269,9 @@ bool Parser::may_be_alias(bool table) {
     case K::kOption:
       return next_op != Op::kLeftParen;
     case K::kAt:
-      return next_op != Op::kLeftParen && next != K::kTime;
+      return next_op != Op::kLeftParen && next != K::kTime && !(table && dialect_.id == DialectId::kRedshift);
+    case K::kApply:
+      return dialect_.id != DialectId::kClickhouse || next_op != Op::kLeftParen;
     case K::kVersion:
     case K::kTimestamp:
       return !(next == K::kAs && keyword(2) == K::kOf);
@@ -259,6 +286,9 @@ bool Parser::may_be_alias(bool table) {
       return next != K::kJoin && next != K::kLeft && next != K::kInner && next != K::kRight && next != K::kFull;
     case K::kArray:
       return next != K::kJoin;
+    case K::kUse:
+    case K::kIgnore:
+      return !(table && (at_word("index", 1) || next == K::kKey));
     case K::kGlobal:
     case K::kAny:
       return !(next == K::kJoin || next == K::kLeft || next == K::kRight || next == K::kInner || next == K::kFull ||
@@ -310,7 +340,8 @@ TableAlias Parser::table_alias() {
   TableAlias out;
   if (at(K::kAs) && keyword(1) == K::kOf) return out;
   out.name = alias(true);
-  if (out.name && at(Op::kLeftParen) && (at_name(1) || op(1) == Op::kRightParen)) out.columns = names_in_parentheses();
+  if (out.name && at(Op::kLeftParen) && (at_name(1) || op(1) == Op::kRightParen) && !at_version())
+    out.columns = names_in_parentheses();
   return out;
 }
 
@@ -329,8 +360,7 @@ void Parser::type_parts(std::uint32_t& open_angles) {
   if (first == K::kDouble) accept(K::kPrecision);
   if (equal_ignoring_case(first_text, "character") || equal_ignoring_case(first_text, "char") ||
       equal_ignoring_case(first_text, "bit") || equal_ignoring_case(first_text, "national")) {
-    if (accept_word("character") || accept_word("char")) {
-    }
+    if (keyword(1) != K::kSet) accept_word("character") || accept_word("char");
     accept(K::kVarying);
   }
   if (equal_ignoring_case(first_text, "long")) accept_word("varchar") || accept_word("varbinary");
@@ -392,6 +422,10 @@ void Parser::type_parts(std::uint32_t& open_angles) {
   if (first == K::kInterval && at_interval_unit()) {
     advance();
     if (accept(K::kTo)) advance();
+  }
+  if (dialect_.id == DialectId::kMysql && at_word("character") && keyword(1) == K::kSet) {
+    advance(2);
+    if (at_name()) advance();
   }
   if (equal_ignoring_case(first_text, "int") || equal_ignoring_case(first_text, "integer") ||
       equal_ignoring_case(first_text, "bigint") || equal_ignoring_case(first_text, "smallint") ||

@@ -76,6 +76,7 @@ const TableReference* Parser::pivot(const TableReference* source_table, std::uin
   node->kind = Pivot::kKind;
   node->source = source_table;
   advance();
+  node->xml = accept_word("xml");
   auto open = position_;
   advance();
   node->aggregates = aliased_values(false);
@@ -181,18 +182,8 @@ const TableReference* Parser::unpivot_statement() {
 const QueryTerm* Parser::pivot_query() {
   Nest nest(*this);
   auto from = begin();
-  auto* node = arena_.make<Select>();
-  node->kind = Select::kKind;
-  if (!nest) return finish(node, from);
-  Builder<const TableReference*> tables(*this);
-  tables.push(at(K::kPivot) ? pivot_statement() : unpivot_statement());
-  node->from = tables.done();
-  auto* all = make<Star>(from);
-  all->span = {from, from};
-  Builder<SelectItem> items(*this);
-  items.push(star_item(all));
-  node->items = items.done();
-  return finish(node, from);
+  if (!nest) return make<Select>(from);
+  return star_of(at(K::kPivot) ? pivot_statement() : unpivot_statement(), from);
 }
 
 // ---- Pipes: each operator is a SELECT around what it stands behind, so whoever reads the tree knows nothing new ----
@@ -206,11 +197,21 @@ const Query* Parser::wrap_term(const QueryTerm* term) {
   return query;
 }
 
+/// Whether the aliases of what stands in its FROM can still be used behind a pipe: until a SELECT or an aggregate.
+bool Parser::keeps_aliases(const QueryTerm* input) {
+  if (const auto* query = as<Query>(input)) input = query->body;
+  const auto* select = as<Select>(input);
+  if (select == nullptr || select->items.empty() || select->distinct) return false;
+  const auto* star = as<Star>(select->items[0].value);
+  return star != nullptr && star->span.empty() && star->qualifier.empty();
+}
+
 Select* Parser::select_from(const QueryTerm* input) {
   auto* derived = arena_.make<DerivedTable>();
   derived->kind = DerivedTable::kKind;
   derived->span = input->span;
   derived->query = wrap_term(input);
+  derived->transparent = keeps_aliases(input);
   auto* select = arena_.make<Select>();
   select->kind = Select::kKind;
   Builder<const TableReference*> tables(*this);
@@ -226,6 +227,28 @@ const QueryTerm* Parser::pipe_operators(const QueryTerm* body, std::uint32_t fro
     body = pipe_operator(body, from);
   }
   return body;
+}
+
+/// Select items that may have an order behind them: |> AGGREGATE sum(a) AS s DESC GROUP BY b ASC.
+List<SelectItem> Parser::ordered_items() {
+  Builder<SelectItem> items(*this);
+  do {
+    if (items.size() > 0 && (at_end() || at_closing() || at_clause())) break;
+    SelectItem item{};
+    auto from = begin();
+    item.value = expression();
+    if (!at(K::kDesc) && !at(K::kAsc)) item.alias = alias(false);
+    accept(K::kDesc) || accept(K::kAsc);
+    accept(K::kNulls, K::kFirst) || accept(K::kNulls, K::kLast);
+    if (!at_list_end(true)) {
+      unexpected("a comma, GROUP BY or the next pipe");
+      skip_to_follow(true);
+      item.value = error_expression(from);
+    }
+    item.span = since(from);
+    items.push(item);
+  } while (accept(Op::kComma));
+  return items.done();
 }
 
 const QueryTerm* Parser::pipe_operator(const QueryTerm* input, std::uint32_t from) {
@@ -264,9 +287,37 @@ const QueryTerm* Parser::pipe_operator(const QueryTerm* input, std::uint32_t fro
     select->distinct = accept(K::kDistinct);
     select->items = select_items(true);
     if (at(K::kWindow) || at(K::kQualify)) select_clauses(*select);
-  } else if (at_word("extend")) {
+  } else if (at_word("extend") || at(K::kWindow)) {
     advance();
     with_star(select_items(true));
+    if (at(K::kWindow)) select_clauses(*select);
+  } else if (accept(K::kDistinct)) {
+    only_star();
+    select->distinct = true;
+  } else if (accept(K::kCall)) {  // CALL f(…) AS t: rows made of these rows
+    auto call_from = begin();
+    const auto* value = at_name() ? column_or_star(call_from) : error_expression(call_from);
+    auto* function = arena_.make<TableFunction>();
+    function->kind = TableFunction::kKind;
+    auto* call = const_cast<Call*>(as<Call>(value));
+    if (call == nullptr) {
+      unexpected("a table function");
+      only_star();
+    } else {
+      auto* rows = arena_.make<Subquery>();
+      rows->kind = Subquery::kKind;
+      rows->span = input->span;
+      rows->query = wrap_term(input);
+      Builder<Argument> arguments(*this);
+      arguments.push({.value = rows, .name = {}, .arrow = {}, .lead = Lead::kComma});
+      for (const auto& argument : call->arguments) arguments.push(argument);
+      call->arguments = arguments.done();
+      Builder<const Call*> calls(*this);
+      calls.push(call);
+      function->calls = calls.done();
+      function->alias = table_alias();
+      return star_of(finish(function, call_from), from);
+    }
   } else if (at(K::kSet)) {
     advance();
     Builder<StarReplace> items(*this);
@@ -311,12 +362,13 @@ const QueryTerm* Parser::pipe_operator(const QueryTerm* input, std::uint32_t fro
   } else if (at_word("aggregate")) {
     advance();
     List<SelectItem> values;
-    if (!at(K::kGroup)) values = select_items(true);
+    if (!at(K::kGroup)) values = ordered_items();
     Builder<SelectItem> items(*this);
     Builder<const Expression*> keys(*this);
-    if (accept(K::kGroup) && (accept(K::kBy) || accept(K::kAnd, K::kOrder))) {
+    if (accept(K::kGroup)) {
+      accept(K::kAnd, K::kOrder);
       accept(K::kBy);
-      for (const auto& key : select_items(true)) {
+      for (const auto& key : ordered_items()) {
         items.push(key);
         keys.push(key.value);
       }
@@ -336,6 +388,7 @@ const QueryTerm* Parser::pipe_operator(const QueryTerm* input, std::uint32_t fro
     only_star();
     auto* derived = const_cast<DerivedTable*>(static_cast<const DerivedTable*>(select->from[0]));
     derived->alias.name = name_or_error("a name after AS");
+    derived->transparent = false;
   } else if (at(K::kTablesample)) {
     only_star();
     auto* derived = const_cast<DerivedTable*>(static_cast<const DerivedTable*>(select->from[0]));

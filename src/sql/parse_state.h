@@ -33,6 +33,9 @@ class Parser {
  private:
   // ---- Tokens ----
 
+  bool is_stray(const Token& token, std::uint32_t& open);
+  void finish_run();
+
   const Token& peek(std::size_t ahead = 0) {
     ++steps_;
     auto index = position_ + ahead;
@@ -100,7 +103,20 @@ class Parser {
 
   /// Skips to a comma, a clause, or a closing parenthesis of this level, or the end of the statement.
   void skip_to_follow(bool stop_at_clause);
+  /// Over one token, or over what stands in parentheses.
+  void skip_one();
   bool at_clause();
+  /// Greenplum: CREATE TABLE … AS SELECT … DISTRIBUTED BY (a).
+  bool at_distributed() { return at_word("distributed") && (keyword(1) == K::kBy || at_word("randomly", 1)); }
+  /// T-SQL's OUTPUT inserted.a, …
+  bool at_output() {
+    return dialect_.id == DialectId::kTsql && at_word("output") &&
+           (at_word("inserted", 1) || at_word("deleted", 1) || text(1) == "$action" || op(2) == Op::kDot);
+  }
+  bool at_model() {
+    return at_word("model") && (at_word("dimension", 1) || at_word("partition", 1) || at_word("main", 1) ||
+                                at_word("return", 1) || at_word("ignore", 1) || at_word("reference", 1));
+  }
   bool at_list_end(bool clause) { return at(Op::kComma) || at_closing() || at_end() || (clause && at_clause()); }
   bool at_closing() { return at(Op::kRightParen) || at(Op::kRightBracket) || at(Op::kRightBrace); }
   bool at_statement_start(std::size_t ahead = 0);
@@ -159,6 +175,7 @@ class Parser {
   bool may_be_alias(bool table);
   Identifier alias(bool table);  // [AS] name; empty if there is none
   TableAlias table_alias();
+  bool at_table_constraint();
   bool column_definitions(List<ColumnDefinition>& out);  // at "(": (a int, …)
   TypeName type_name();
   void type_parts(std::uint32_t& open_angles);
@@ -167,6 +184,9 @@ class Parser {
 
   const Statement* statement();
   const Statement* unread_statement(std::uint32_t from);
+  bool at_unread_start(std::size_t ahead);
+  bool at_cte_options();
+  const Statement* insert_all(std::uint32_t from);
   const Statement* statement_after_with(const With& with, std::uint32_t from);
   const Statement* create();
   const Statement* insert(const With& with, std::uint32_t from);
@@ -176,6 +196,7 @@ class Parser {
   MergeWhen merge_when();
   List<Assignment> assignments();
   List<SelectItem> returning();
+  List<SelectItem> output();
   const TableReference* target_table();
   void end_statement();
 
@@ -189,6 +210,9 @@ class Parser {
   bool at_query_tail();
   const QueryTerm* query_term(const QueryTerm* first, std::uint32_t from, int minimum);
   const QueryTerm* query_primary();
+  const Select* star_of(const TableReference* source, std::uint32_t from);
+  bool at_bare_values(std::size_t ahead);
+  void skip_function();
   const QueryTerm* select();
   const QueryTerm* values();
   const QueryTerm* parenthesized_query();
@@ -209,6 +233,8 @@ class Parser {
   List<NamedWindow> named_windows();
   const QueryTerm* pipe_operators(const QueryTerm* body, std::uint32_t from);
   const QueryTerm* pipe_operator(const QueryTerm* input, std::uint32_t from);
+  static bool keeps_aliases(const QueryTerm* input);
+  List<SelectItem> ordered_items();
   const QueryTerm* pivot_query();
   const Query* wrap_term(const QueryTerm* term);
   Select* select_from(const QueryTerm* input);
@@ -232,7 +258,9 @@ class Parser {
   const TableReference* values_table(std::uint32_t from);
   const TableReference* error_table(std::uint32_t from);
   const TableReference* lateral_view_function();
-  const TableReference* opaque(const TableReference* source, std::string_view what, std::uint32_t from);
+  const TableReference* match_recognize(const TableReference* source, std::uint32_t from);
+  const TableReference* opaque(std::string_view what, std::uint32_t from);
+  void opaque_columns(Builder<ColumnDefinition>& out);
   void function_suffixes(TableFunction& function);
   bool sample(Sample& out);
   std::string_view version();
@@ -257,6 +285,10 @@ class Parser {
   };
   Infix infix_operator();
   const Expression* special_infix(const Expression* left, std::uint32_t from);
+  const Expression* ternary(const Expression* condition, std::uint32_t from);
+  const Expression* colons_cast(const Expression* base, std::uint32_t from);
+  bool at_json_step();
+  const Expression* json_path(const Expression* base, std::uint32_t from);
   const Expression* is_test(const Expression* left, std::uint32_t from);
   const Expression* between(const Expression* left, std::uint32_t from, bool negated);
   const Expression* in(const Expression* left, std::uint32_t from, bool negated);
@@ -278,6 +310,8 @@ class Parser {
   const Expression* word_literal();
   const Expression* parameter();
   const Expression* case_expression();
+  const Expression* call_of_word();
+  const Expression* match_against();
   const Expression* cast();
   const Expression* convert();
   const Expression* interval();
@@ -299,7 +333,9 @@ class Parser {
   List<const Expression*> elements(Op closing);
   const Expression* call(List<Identifier> name, const Expression* base, std::uint32_t from);
   void call_arguments(Call& call);
+  const Expression* table_argument(std::uint32_t from);
   void call_suffixes(Call& call);
+  bool special_argument(Argument& item, std::size_t place, std::string_view function);
   void argument(Builder<Argument>& out, std::string_view function);
   void argument_forms(Builder<Argument>& out, std::string_view function);
   static bool is_bare_part(const Expression* value);
@@ -324,6 +360,7 @@ class Parser {
   std::uint32_t case_depth_ = 0;
   std::uint32_t argument_depth_ = 0;    // inside a call: x -> … may be a lambda
   bool given_up_ = false;               // this statement: no further diagnostic
+  bool in_match_ = false;               // in MATCH_RECOGNIZE: FINAL last(x)
   std::size_t reported_at_ = SIZE_MAX;  // token of the last diagnostic: one each
   std::tuple<std::vector<Identifier>, std::vector<const Expression*>, std::vector<Link>, std::vector<When>,
              std::vector<Argument>, std::vector<OrderItem>, std::vector<Field>, std::vector<Step>,

@@ -1,6 +1,7 @@
 // Statements around queries.
 
-#include "base/text.h"
+#include <algorithm>
+
 #include "sql/parse_state.h"
 
 namespace tideline::sql {
@@ -17,10 +18,18 @@ const Statement* Parser::statement() {
       advance();
     }
   }
+  // BEGIN of a block; BEGIN; and BEGIN TRANSACTION are statements.
+  while (at(K::kBegin) && (at_statement_start(1) || at_unread_start(1))) advance();
   switch (keyword()) {
     case K::kCreate:
       return create();
+    case K::kReplace:
+      if (keyword(1) == K::kInto) return insert({}, from);  // MySQL
+      break;
     case K::kInsert:
+      if (keyword(1) == K::kAll || keyword(1) == K::kFirst || (keyword(1) == K::kOverwrite && keyword(2) == K::kAll)) {
+        return insert_all(from);
+      }
       return insert({}, from);
     case K::kMerge:
       return merge({}, from);
@@ -63,9 +72,9 @@ const Statement* Parser::statement_after_with(const With& with, std::uint32_t fr
   return node;
 }
 
-const Statement* Parser::unread_statement(std::uint32_t from) {
-  bool known = false;
-  switch (keyword()) {
+/// A statement that is not read begins here.
+bool Parser::at_unread_start(std::size_t ahead) {
+  switch (keyword(ahead)) {
     case K::kSet:
     case K::kUse:
     case K::kShow:
@@ -87,25 +96,59 @@ const Statement* Parser::unread_statement(std::uint32_t from) {
     case K::kAnalyze:
     case K::kEnd:
     case K::kIf:
-      known = true;
-      break;
-    default:
-      known = at_word("rollback") || at_word("vacuum") || at_word("comment") || at_word("refresh") ||
-              at_word("optimize") || at_word("unload") || at_word("install") || at_word("load") || at_word("attach") ||
-              at_word("pragma") || at_word("print") || at_word("reset") || at_word("cache") || at_word("msck");
+    case K::kElse:
+    case K::kSummarize:
+      return true;
+    default: {
+      static constexpr std::string_view kWords[] = {
+          "rollback", "vacuum", "comment", "refresh", "optimize", "unload",     "install", "load",   "attach",
+          "detach",   "pragma", "print",   "reset",   "cache",    "uncache",    "msck",    "let",    "exception",
+          "while",    "loop",   "repeat",  "return",  "raise",    "checkpoint", "export",  "import", "deny",
+          "go",       "list",   "put",     "remove",  "lock",     "kill",       "system",  "clear",  "waitfor"};
+      return std::any_of(std::begin(kWords), std::end(kWords), [&](auto word) { return at_word(word, ahead); });
+    }
   }
+}
+
+const Statement* Parser::unread_statement(std::uint32_t from) {
+  bool known = at_unread_start(0);
   if (!known) unexpected("a statement");
-  while (!at_end()) advance();
+  // T-SQL needs no semicolon: the next statement begins with its word.
+  bool ends_by_word = dialect_.id == DialectId::kTsql && !at(K::kGrant) && !at(K::kRevoke) && !at_word("deny") &&
+                      !at(K::kCreate) && !at(K::kAlter);
+  bool declares = at(K::kDeclare);
+  Builder<Identifier> variables(*this);
+  advance();
+  if (declares) {
+    while (at_name()) {
+      variables.push(identifier());
+      if (!accept(Op::kComma)) break;
+    }
+  }
+  while (!at_end() && !(ends_by_word && (at_statement_start() || at(K::kDeclare)) && !at_cte_options())) skip_one();
+  auto names = variables.done();
   auto* node = make<ErrorStatement>(from);
   node->text = text_of(node->span, text_);
   node->unread = known;
+  node->variables = names;
   return node;
+}
+
+/// WITH that begins no query: WITH (nolock), EXEC f WITH RECOMPILE.
+bool Parser::at_cte_options() { return at(K::kWith) && !at_query(); }
+
+/// INSERT ALL … SELECT: into which tables is not read; the rows are those of the query.
+const Statement* Parser::insert_all(std::uint32_t from) {
+  while (!at_end() && !at(K::kSelect) && !(at(K::kWith) && at_query())) skip_one();
+  auto* node = make<QueryStatement>(from);
+  node->query = query();
+  return finish(node, from);
 }
 
 void Parser::end_statement() {
   if (at_end()) return;
   // T-SQL needs no semicolon between statements.
-  if (at_statement_start() && dialect_.id == DialectId::kTsql && !at(K::kWith)) return;
+  if (dialect_.id == DialectId::kTsql && ((at_statement_start() && !at_cte_options()) || at_unread_start(0))) return;
   unexpected("the end of the statement");
   while (!at_end() && !(at_statement_start() && !at(K::kSelect) && !at(K::kWith))) {
     if (partners_[position_] != 0) position_ = partners_[position_];
@@ -133,9 +176,14 @@ const Statement* Parser::create() {
   auto* node = arena_.make<Create>();
   node->kind = Create::kKind;
   advance();
-  if (at(K::kOr) && keyword(1) == K::kReplace) {
+  if (at(K::kOr) && (keyword(1) == K::kReplace || keyword(1) == K::kAlter || at_word("refresh", 1))) {
     advance(2);
     node->or_replace = true;
+  }
+  if (dialect_.id == DialectId::kMysql) {  // ALGORITHM = …, DEFINER = …, SQL SECURITY …
+    auto first = position_;
+    while (!at_end() && !at(K::kView) && !at(K::kTable) && position_ < first + 16) advance();
+    if (!at(K::kView)) position_ = first;
   }
   bool materialized = false;
   bool dynamic = false;
@@ -148,7 +196,8 @@ const Statement* Parser::create() {
       dynamic = true;
     } else if (!(at(K::kLocal) || at(K::kGlobal) || at(K::kVolatile) || at(K::kTransient) || at(K::kUnlogged) ||
                  at(K::kExternal) || at(K::kIceberg) || at(K::kHybrid) || at(K::kSecure) || at(K::kRecursive) ||
-                 at_word("streaming") || at_word("live") || at_word("force"))) {
+                 at_word("streaming") || at_word("refresh") || at_word("foreign") || at_word("multiset") ||
+                 at_word("live") || at_word("force"))) {
       break;
     }
     advance();
@@ -176,8 +225,13 @@ const Statement* Parser::create() {
   }
   if (at(Op::kLeftParen) && !at_query(1) && op(1) != Op::kLeftParen) column_definitions(node->columns);
   auto options = position_;
+  // T-SQL: WITH SCHEMABINDING AS SELECT …
+  if (dialect_.id == DialectId::kTsql && at(K::kWith) && at_name(1) && keyword(2) == K::kAs &&
+      op(3) != Op::kLeftParen) {
+    advance(2);
+  }
   while (!at_end() && !at(K::kAs) && !at_query() && !at(Op::kLeftParen) && !at(K::kClone) &&
-         !((at(K::kLike) || at(K::kCopy)) && at_plain_name(1) && keyword(1) != K::kGrant)) {
+         !((at(K::kLike) || at(K::kCopy)) && at_plain_name(1) && !at_word("grants", 1) && keyword(1) != K::kGrant)) {
     // Options may hold anything but the AS of the query: AS stands in them only in parentheses.
     advance();
     if (at(Op::kLeftParen) && partners_[position_] != 0 && !at_query(1)) {
@@ -186,7 +240,7 @@ const Statement* Parser::create() {
     }
   }
   node->options = joined(options);
-  if (at(K::kClone) || at(K::kLike) || at(K::kCopy)) {
+  if (at(K::kClone) || at(K::kLike) || (at(K::kCopy) && !at_word("grants", 1))) {
     advance();
     node->like = table();
   }
@@ -199,7 +253,8 @@ const Statement* Parser::create() {
     }
   }
   auto rest = position_;
-  while (!at_end() && node->query != nullptr && at(K::kWith)) {
+  bool options_follow = at(K::kWith) || at_word("distributed");
+  if (node->query != nullptr && options_follow) {
     while (!at_end()) advance();
   }
   node->rest = joined(rest);
@@ -209,6 +264,18 @@ const Statement* Parser::create() {
 List<SelectItem> Parser::returning() {
   if (!accept(K::kReturning)) return {};
   return select_items(true);
+}
+
+/// T-SQL: OUTPUT inserted.a, deleted.b INTO t (a, b). Where it stands does not matter: kept as RETURNING.
+List<SelectItem> Parser::output() {
+  if (!at_output()) return {};
+  advance();
+  auto items = select_items(true);
+  if (accept(K::kInto)) {
+    if (at_name() || peek().kind == TokenKind::kParameter) relation_name();
+    if (at(Op::kLeftParen) && !at_query(1)) names_in_parentheses();
+  }
+  return items;
 }
 
 List<Assignment> Parser::assignments() {
@@ -236,7 +303,7 @@ List<Assignment> Parser::assignments() {
       unexpected("`=`");
       one.value = error_expression(begin());
     }
-    if (!at_list_end(true) && !at(K::kFrom) && !at(K::kWhen) && !at(K::kOption)) {
+    if (!at_list_end(true) && !at(K::kFrom) && !at(K::kWhen) && !at(K::kOption) && !at(K::kDelete)) {
       unexpected("a comma or the next clause");
       skip_to_follow(true);
       one.value = error_expression(from);
@@ -253,6 +320,7 @@ const Statement* Parser::insert(const With& with, std::uint32_t from) {
   node->with = with;
   advance();
   node->overwrite = accept(K::kOverwrite);
+  accept(K::kIgnore);
   if (at(K::kOr) && (at_word("replace", 1) || at(K::kOr, K::kReplace) || keyword(1) == K::kIgnore)) {
     advance(2);
     node->overwrite = true;
@@ -286,10 +354,11 @@ const Statement* Parser::insert(const With& with, std::uint32_t from) {
     advance();
     accept(K::kValue);
   }
-  if (at_word("output")) {
+  if (position_ > options) node->options = joined(options);
+  node->returning = output();
+  if (dialect_.id == DialectId::kClickhouse && accept(K::kSettings)) {
     while (!at_end() && !at_query() && !at(Op::kLeftParen)) advance();
   }
-  if (position_ > options) node->options = joined(options);
   if (at(K::kBy) && keyword(1) == K::kName) {
     advance(2);
     node->by_name = true;
@@ -303,11 +372,7 @@ const Statement* Parser::insert(const With& with, std::uint32_t from) {
   }
   if (at(K::kOn)) {
     auto first = position_;
-    while (!at_end() && !at(K::kSet) && !at(K::kNothing) && !(at(K::kUpdate) && at_word("duplicate", 0)) &&
-           !(at(K::kUpdate) && keyword(1) != K::kSet)) {
-      if (partners_[position_] != 0) position_ = partners_[position_];
-      advance();
-    }
+    while (!at_end() && !at(K::kSet) && !at(K::kNothing) && !(at(K::kUpdate) && keyword(1) != K::kSet)) skip_one();
     bool nothing = at(K::kNothing);
     bool set = at(K::kSet) || at(K::kUpdate);
     if (nothing || set) advance();
@@ -315,7 +380,7 @@ const Statement* Parser::insert(const With& with, std::uint32_t from) {
     if (set) node->conflict_set = assignments();
     if (accept(K::kWhere)) node->conflict_where = clause_expression();
   }
-  node->returning = returning();
+  if (node->returning.empty()) node->returning = returning();
   return finish(node, from);
 }
 
@@ -359,6 +424,10 @@ MergeWhen Parser::merge_when() {
     if (at(K::kWhere)) {  // Oracle
       advance();
       when.condition = expression();
+    }
+    if (at(K::kDelete) && keyword(1) == K::kWhere) {  // of the rows updated
+      advance(2);
+      when.delete_where = expression();
     }
   } else if (accept(K::kInsert)) {
     when.action = MergeAction::kInsert;
@@ -433,12 +502,19 @@ const Statement* Parser::merge(const With& with, std::uint32_t from) {
   }
   Builder<MergeWhen> whens(*this);
   while (at(K::kWhen)) whens.push(merge_when());
+  bool duplicates = whens.size() == 0 && at_word("remove") && at_word("duplicates", 1);
+  if (duplicates) {  // Redshift: all of the source, in place of what matches
+    advance(2);
+    MergeWhen all{};
+    all.match = MergeMatch::kNotMatched;
+    all.action = MergeAction::kInsert;
+    all.star = true;
+    whens.push(all);
+  }
   if (whens.size() == 0) unexpected("WHEN");
   node->whens = whens.done();
-  if (at_word("output")) {
-    while (!at_end()) advance();
-  }
-  node->returning = returning();
+  node->returning = output();
+  if (node->returning.empty()) node->returning = returning();
   return finish(node, from);
 }
 
@@ -449,12 +525,10 @@ const Statement* Parser::update(const With& with, std::uint32_t from) {
   advance();
   node->target = join_chain();
   if (expect(K::kSet, "SET")) node->assignments = assignments();
-  if (at_word("output")) {
-    while (!at_end() && !at(K::kFrom) && !at(K::kWhere)) advance();
-  }
+  node->returning = output();
   if (accept(K::kFrom)) node->from = from_list();
   if (accept(K::kWhere)) node->where = clause_expression();
-  node->returning = returning();
+  if (node->returning.empty()) node->returning = returning();
   return finish(node, from);
 }
 
@@ -463,18 +537,19 @@ const Statement* Parser::delete_from(const With& with, std::uint32_t from) {
   node->kind = Delete::kKind;
   node->with = with;
   advance();
-  bool listed = at_plain_name() && !at(K::kFrom) && keyword(1) == K::kFrom;
+  bool listed = at_plain_name() && !at(K::kFrom) && (keyword(1) == K::kFrom || dialect_.id == DialectId::kTsql);
   if (listed) {  // DELETE t FROM t JOIN …
     node->target = target_table();
-    advance();
-    node->using_tables = from_list();
+    node->returning = output();
+    if (accept(K::kFrom)) node->using_tables = from_list();
   } else {
     accept(K::kFrom);
     node->target = table();
+    node->returning = output();
     if (accept(K::kUsing) || accept(K::kFrom)) node->using_tables = from_list();
   }
   if (accept(K::kWhere)) node->where = clause_expression();
-  node->returning = returning();
+  if (node->returning.empty()) node->returning = returning();
   return finish(node, from);
 }
 

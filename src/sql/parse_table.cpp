@@ -1,248 +1,9 @@
-// What stands in FROM: names, queries, functions, joins, samples, time travel.
+// What stands in FROM: names, queries, functions, samples, time travel.
 
 #include "base/text.h"
 #include "sql/parse_state.h"
 
 namespace tideline::sql {
-
-List<const TableReference*> Parser::from_list() {
-  Builder<const TableReference*> tables(*this);
-  do {
-    if (tables.size() > 0 && (at_clause() || at_end() || at_closing())) break;  // a trailing comma
-    auto from = begin();
-    const auto* one = join_chain();
-    bool follows = at_list_end(true) || at(K::kOn) || at(K::kUsing) || at(K::kSet) || at(K::kOption) || at(K::kFor) ||
-                   at(K::kOffset) || at(K::kFetch) || at(K::kSettings) || at(K::kFormat) || at(K::kWindow) ||
-                   at(K::kReturning);
-    if (!follows) {
-      unexpected("a comma, a join or the next clause");
-      while (!at_list_end(true) && !at_join()) {
-        if (partners_[position_] != 0) position_ = partners_[position_];
-        advance();
-      }
-      if (at_join()) one = joins_after(one, from);
-    }
-    tables.push(one);
-  } while (accept(Op::kComma));
-  return tables.done();
-}
-
-bool Parser::at_join() {
-  auto next = keyword(1);
-  switch (keyword()) {
-    case K::kJoin:
-      return true;
-    case K::kInner:
-    case K::kLeft:
-    case K::kRight:
-    case K::kFull:
-      return op(1) != Op::kLeftParen && set_operator_precedence() == 0;
-    case K::kCross:
-      return next == K::kJoin || next == K::kApply || next == K::kLateral || next == K::kNone;
-    case K::kOuter:
-      return next == K::kApply || next == K::kJoin;
-    case K::kNatural:
-      return true;
-    case K::kAnti:
-    case K::kSemi:
-    case K::kPositional:
-      return next == K::kJoin || next == K::kLeft || next == K::kRight;
-    case K::kAsof:
-      return next == K::kJoin || next == K::kLeft || next == K::kInner || next == K::kRight || next == K::kFull;
-    case K::kArray:
-      return next == K::kJoin;
-    case K::kGlobal:
-    case K::kAny:
-      return !may_be_alias(true);
-    case K::kLateral:
-      return next == K::kView;
-    default:
-      return false;
-  }
-}
-
-bool Parser::join_operator(Join& join) {
-  if (accept(K::kLateral, K::kView)) {
-    join.join = accept(K::kOuter) ? JoinKind::kLateralViewOuter : JoinKind::kLateralView;
-    return true;
-  }
-  bool left = false;
-  bool right = false;
-  bool full = false;
-  bool semi = false;
-  bool anti = false;
-  bool asof = false;
-  bool cross = false;
-  bool array_join = false;
-  bool positional = false;
-  bool outer = false;
-  auto strict_from = position_;
-  std::size_t strict = 0;
-  for (;;) {
-    auto word = keyword();
-    if (word == K::kNatural) {
-      join.natural = true;
-    } else if (word == K::kLeft) {
-      left = true;
-    } else if (word == K::kRight) {
-      right = true;
-    } else if (word == K::kFull) {
-      full = true;
-    } else if (word == K::kSemi) {
-      semi = true;
-    } else if (word == K::kAnti) {
-      anti = true;
-    } else if (word == K::kAsof) {
-      asof = true;
-    } else if (word == K::kCross) {
-      cross = true;
-    } else if (word == K::kArray) {
-      array_join = true;
-    } else if (word == K::kPositional) {
-      positional = true;
-    } else if (word == K::kOuter) {
-      outer = true;
-    } else if (word == K::kGlobal || word == K::kAny || word == K::kAll) {
-      if (strict == 0) strict_from = position_;
-      ++strict;
-    } else if (word == K::kInner) {
-    } else if (word == K::kNone && keyword(1) == K::kJoin &&
-               (at_word("hash") || at_word("loop") || at_word("broadcast") || at_word("shuffle") ||
-                at_word("remote"))) {
-      // a hint: gone, as those in comments are
-    } else {
-      break;
-    }
-    advance();
-    if (strict > 0 && position_ == strict_from + strict) join.strictness = joined(strict_from);
-  }
-  if (accept(K::kApply)) {
-    join.join = outer ? JoinKind::kOuterApply : JoinKind::kCrossApply;
-    return true;
-  }
-  if (!expect(K::kJoin, "JOIN")) return false;
-  if ((at_word("each") || at_word("broadcast")) && at_name(1)) advance();
-  if (array_join) {
-    join.join = left ? JoinKind::kLeftArray : JoinKind::kArray;
-  } else if (asof) {
-    join.join = left ? JoinKind::kAsofLeft : JoinKind::kAsof;
-  } else if (semi) {
-    join.join = right ? JoinKind::kRightSemi : JoinKind::kSemi;
-  } else if (anti) {
-    join.join = right ? JoinKind::kRightAnti : JoinKind::kAnti;
-  } else if (positional) {
-    join.join = JoinKind::kPositional;
-  } else if (cross) {
-    join.join = JoinKind::kCross;
-  } else {
-    join.join = left ? JoinKind::kLeft : right ? JoinKind::kRight : full ? JoinKind::kFull : JoinKind::kInner;
-  }
-  return true;
-}
-
-const TableReference* Parser::join_chain() {
-  Nest nest(*this);
-  auto from = begin();
-  if (!nest) return error_table(from);
-  return joins_after(table(), from);
-}
-
-const TableReference* Parser::joins_after(const TableReference* first, std::uint32_t from) {
-  if (!at_join()) return first;
-  if (!wrap()) return first;
-  Builder<Join> joins(*this);
-  std::vector<std::size_t> unconditioned;  // a JOIN b JOIN c ON … ON …: the last ON is the first JOIN's
-  while (at_join()) {
-    Join join{};
-    auto join_from = begin();
-    bool good = join_operator(join);
-    bool view = join.join == JoinKind::kLateralView || join.join == JoinKind::kLateralViewOuter;
-    bool array_join = join.join == JoinKind::kArray || join.join == JoinKind::kLeftArray;
-    if (!good) {
-      join.right = error_table(begin());
-      joins.push(join);
-      break;
-    }
-    if (view) {
-      join.right = lateral_view_function();
-    } else if (array_join) {
-      auto call_from = begin();
-      Builder<Argument> arguments(*this);
-      do {
-        auto start = begin();
-        const auto* value = expression();
-        if (accept(K::kAs)) {
-          auto name = name_or_error("a name after AS");
-          auto* aliased = make<Aliased>(start);
-          aliased->value = value;
-          aliased->alias = name;
-          value = aliased;
-        }
-        arguments.push({.value = value, .name = {}, .arrow = {}, .lead = Lead::kComma});
-      } while (accept(Op::kComma));
-      auto list = arguments.done();
-      auto* call = make<Call>(call_from);
-      call->arguments = list;
-      Builder<const Call*> calls(*this);
-      calls.push(call);
-      auto* function = make<TableFunction>(call_from);
-      function->calls = calls.done();
-      join.right = function;
-    } else {
-      join.right = table();
-    }
-    join.span = since(join_from);
-    joins.push(join);
-    if (at(K::kMatchCondition) && op(1) == Op::kLeftParen) {
-      advance();
-      auto open = position_;
-      advance();
-      joins.back().match_condition = expression();
-      close(open);
-      joins.back().span = since(join_from);
-    }
-    unconditioned.push_back(joins.size() - 1);
-    while (!unconditioned.empty() && (at(K::kOn) || at(K::kUsing))) {
-      if (at(K::kUsing) && op(1) != Op::kLeftParen && dialect_.id != DialectId::kClickhouse) break;
-      auto index = unconditioned.back();
-      unconditioned.pop_back();
-      if (accept(K::kOn)) {
-        auto start = begin();
-        const auto* condition = expression();
-        bool follows = at_list_end(true) || at_join() || at(K::kOn) || at(K::kUsing) || at(K::kSet) || at(K::kOption) ||
-                       at(K::kFor) || at(K::kOffset) || at(K::kFetch) || at(K::kSettings) || at(K::kWindow) ||
-                       at(K::kMatchCondition) || at(K::kReturning) || at(K::kFormat);
-        if (!follows) {
-          unexpected("a join or the next clause after the condition");
-          while (!at_list_end(true) && !at_join()) {
-            if (partners_[position_] != 0) position_ = partners_[position_];
-            advance();
-          }
-          condition = error_expression(start);
-        }
-        joins[index].on = condition;
-      } else {
-        advance();
-        if (at(Op::kLeftParen)) {
-          joins[index].using_columns = names_in_parentheses();
-        } else {  // ClickHouse: USING a, b
-          Builder<Identifier> names(*this);
-          do {
-            names.push(name_or_error("a column"));
-          } while (accept(Op::kComma));
-          joins[index].using_columns = names.done();
-        }
-        if (at(K::kAs) && at_plain_name(1)) joins[index].using_alias = table_alias();
-      }
-      joins[index].span = since(joins[index].span.begin);
-    }
-  }
-  auto list = joins.done();
-  auto* node = make<JoinChain>(from);
-  node->first = first;
-  node->joins = list;
-  return node;
-}
 
 const TableReference* Parser::error_table(std::uint32_t from) {
   auto* node = make<ErrorTable>(from);
@@ -311,8 +72,10 @@ const TableReference* Parser::table_primary() {
           if (at(Op::kLeftParen)) return parenthesized_table(true);
           return table_function(true, from);
         case K::kValues:
-          if (op(1) == Op::kLeftParen) return values_table(from);
-          break;
+          if (op(1) != Op::kLeftParen) break;
+          // ClickHouse: values('a UInt8, b String', (1, 'x'), …) is a function.
+          if (dialect_.id == DialectId::kClickhouse && peek(2).kind == TokenKind::kString && op(3) == Op::kComma) break;
+          return values_table(from);
         case K::kTable:
           if (op(1) == Op::kLeftParen) return table_function(false, from);
           break;
@@ -334,7 +97,15 @@ const TableReference* Parser::table_primary() {
           if (op(1) == Op::kLeftParen) {
             auto what = lower(text());
             advance();
-            return opaque(nullptr, what, from);
+            return opaque(what, from);
+          }
+          break;
+        case K::kUnpivot:
+          if (dialect_.id == DialectId::kRedshift && at_plain_name(1)) {
+            advance();
+            auto* node = const_cast<TableReference*>(named_table());
+            if (node->kind == NodeKind::kTable) static_cast<Table*>(node)->unpivot = true;
+            return finish(node, from);
           }
           break;
         default:
@@ -351,19 +122,6 @@ const TableReference* Parser::table_primary() {
   unexpected("a table");
   if (token.kind == TokenKind::kError || token.kind == TokenKind::kNumber) advance();
   return error_table(begin() < from ? from : begin());
-}
-
-const TableReference* Parser::opaque(const TableReference* source_table, std::string_view what, std::uint32_t from) {
-  auto text_from = begin();
-  auto open = position_;
-  if (at(Op::kLeftParen) && partners_[open] != 0) position_ = partners_[open];
-  advance();
-  auto* node = make<OpaqueTable>(from);
-  node->source = source_table;
-  node->what = what;
-  node->text = text_of(since(text_from), text_);
-  node->alias = table_alias();
-  return finish(node, from);
 }
 
 const TableReference* Parser::values_table(std::uint32_t from) {
@@ -524,6 +282,10 @@ const TableReference* Parser::table_function(bool lateral, std::uint32_t from) {
     node->rows_from = true;
     do {
       if (!one()) unexpected("a function");
+      if (at(K::kAs) && op(1) == Op::kLeftParen) {  // json_to_recordset(…) AS (a int, …)
+        advance();
+        column_definitions(node->definitions);
+      }
     } while (accept(Op::kComma));
     close(open);
   } else if (!one()) {
@@ -535,12 +297,29 @@ const TableReference* Parser::table_function(bool lateral, std::uint32_t from) {
   return finish(node, from);
 }
 
+/// PRIMARY KEY (a), KEY k (b), CONSTRAINT c …: no column.
+bool Parser::at_table_constraint() {
+  if (at_word("primary") || at_word("foreign")) return keyword(1) == K::kKey;
+  if (at_word("constraint")) return at_name(1);
+  bool key = at(K::kKey) || at_word("index") || at_word("fulltext") || at_word("unique");
+  if (key) {
+    return op(1) == Op::kLeftParen || keyword(1) == K::kKey || at_word("index", 1) ||
+           (at_name(1) && op(2) == Op::kLeftParen && dialect_.id == DialectId::kMysql);
+  }
+  return at_word("check") && op(1) == Op::kLeftParen;
+}
+
 bool Parser::column_definitions(List<ColumnDefinition>& out) {
   Builder<ColumnDefinition> definitions(*this);
   auto open = position_;
   advance();
   while (!at(Op::kRightParen) && !at_end()) {
     ColumnDefinition one{};
+    if (at_table_constraint()) {
+      while (!at_list_end(false)) skip_one();
+      if (!accept(Op::kComma)) break;
+      continue;
+    }
     if (!at_name() && peek().kind != TokenKind::kString) {
       unexpected("a column");
       break;
@@ -602,11 +381,19 @@ void Parser::function_suffixes(TableFunction& function) {
 
 bool Parser::at_version() {
   auto next = keyword(1);
+  if (dialect_.id == DialectId::kTsql && at(Op::kLeftParen)) {  // t (nolock)
+    return at_word("nolock", 1) || at_word("readpast", 1) || at_word("readuncommitted", 1) || at_word("holdlock", 1) ||
+           at_word("updlock", 1) || at_word("tablock", 1) || at_word("rowlock", 1) || at_word("snapshot", 1);
+  }
+  if (peek().kind == TokenKind::kParameter) {  // t@v3 (Databricks), t@link.domain (Oracle)
+    return (dialect_.id == DialectId::kDatabricks || dialect_.id == DialectId::kOracle) && text()[0] == '@';
+  }
   switch (keyword()) {
     case K::kAt:
     case K::kBefore:
     case K::kChanges:
     case K::kPartition:
+    case K::kEnd:  // CHANGES (…) AT (…) END (…)
       return op(1) == Op::kLeftParen;
     case K::kVersion:
     case K::kTimestamp:
@@ -621,7 +408,8 @@ bool Parser::at_version() {
     case K::kAs:
       return next == K::kOf;
     default:
-      return (at_word("force") || at_word("use") || at_word("ignore")) && at_word("index", 1);
+      if (at_word("indexed") && next == K::kBy) return true;  // SQLite
+      return (at_word("force") || at(K::kUse) || at(K::kIgnore)) && (at_word("index", 1) || next == K::kKey);
   }
 }
 
@@ -629,6 +417,11 @@ bool Parser::at_version() {
 std::string_view Parser::version() {
   auto first = position_;
   while (at_version()) {
+    if (peek().kind == TokenKind::kParameter) {
+      advance();
+      while (at(Op::kDot) && at_name(1)) advance(2);
+      continue;
+    }
     bool until_of = at(K::kVersion) || at(K::kTimestamp) || at(K::kFor) || at(K::kAs);
     bool final_only = at(K::kFinal);
     if (at(K::kFor) && (keyword(1) == K::kVersion || keyword(1) == K::kTimestamp || keyword(1) == K::kSystemTime))
@@ -655,9 +448,12 @@ std::string_view Parser::version() {
       }
       continue;
     }
+    if (at_word("indexed")) {
+      advance(3);
+      continue;
+    }
     while (!at(Op::kLeftParen) && !at_end()) advance();
-    if (partners_[position_] != 0) position_ = partners_[position_];
-    advance();
+    skip_one();
   }
   return joined(first);
 }
@@ -682,7 +478,10 @@ bool Parser::sample(Sample& out) {
     if (partners_[position_] != 0) position_ = partners_[position_];
     advance();
   }
-  if (at(K::kOffset) && dialect_.id == DialectId::kClickhouse) advance(2);
+  if (at(K::kOffset) && dialect_.id == DialectId::kClickhouse) {
+    advance();
+    while (peek().kind == TokenKind::kNumber || at(Op::kSlash)) advance();
+  }
   out = {.text = joined(first), .span = since(from)};
   return true;
 }
@@ -707,7 +506,7 @@ void Parser::name_options(Call& call) {
 const TableReference* Parser::named_table() {
   auto from = begin();
   auto name = relation_name();
-  if (at(Op::kLeftParen) && name.back().quote != Quote::kSingle) {
+  if (at(Op::kLeftParen) && name.back().quote != Quote::kSingle && !at_version()) {
     auto start = from;
     const auto* value = call(name, nullptr, start);
     auto* node = arena_.make<TableFunction>();
@@ -724,9 +523,14 @@ const TableReference* Parser::named_table() {
   auto* node = make<Table>(from);
   node->name = name;
   node->version = version();
+  if (dialect_.id == DialectId::kPostgres && at(Op::kStar)) advance();  // with those that inherit from it
   if (at(K::kTablesample) || (at(K::kSample) && !may_be_alias(true))) sample(node->sample);
   node->alias = table_alias();
   if (at_version() && node->version.empty()) node->version = version();
+  if (dialect_.id == DialectId::kRedshift && at(K::kAt) && at_plain_name(1)) {
+    advance();
+    node->position = identifier();
+  }
   // BigQuery: FROM t, t.items WITH OFFSET AS i
   if (at(K::kWith) && keyword(1) == K::kOffset) {
     Builder<Identifier> function_name(*this);
@@ -768,7 +572,7 @@ const TableReference* Parser::table_suffixes(const TableReference* node, std::ui
       } else if (node->kind == NodeKind::kTableFunction) {
         set(const_cast<TableFunction*>(static_cast<const TableFunction*>(node)));
       }
-    } else if (at(K::kPivot) && op(1) == Op::kLeftParen) {
+    } else if (at(K::kPivot) && (op(1) == Op::kLeftParen || (at_word("xml", 1) && op(2) == Op::kLeftParen))) {
       if (!wrap()) return node;
       node = pivot(node, from);
     } else if (at(K::kUnpivot) && !may_be_alias(true)) {
@@ -776,8 +580,7 @@ const TableReference* Parser::table_suffixes(const TableReference* node, std::ui
       node = unpivot(node, from);
     } else if (at(K::kMatchRecognize) && op(1) == Op::kLeftParen) {
       if (!wrap()) return node;
-      advance();
-      node = opaque(node, "match_recognize", from);
+      node = match_recognize(node, from);
     } else {
       return node;
     }

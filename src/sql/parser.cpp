@@ -30,7 +30,9 @@ bool is_closing(Op op) { return op == Op::kRightParen || op == Op::kRightBracket
 
 Parser::Parser(Parsed& out, const Dialect& dialect)
     : out_(out), arena_(out.arena), dialect_(dialect), text_(out.text), tokens_(lex(text_, dialect)) {
-  std::erase_if(tokens_, [](const Token& token) {
+  std::uint32_t opened = 0;
+  std::erase_if(tokens_, [&](const Token& token) {
+    if (token.kind == TokenKind::kOperator) return is_stray(token, opened);
     return token.kind == TokenKind::kSpace || token.kind == TokenKind::kComment || token.kind == TokenKind::kHint;
   });
   last_ = tokens_.size() - 1;
@@ -49,6 +51,26 @@ Parser::Parser(Parsed& out, const Dialect& dialect)
       open.clear();  // what is open in one statement takes nothing from the next
     }
   }
+}
+
+/// For one pass over the tokens: whether this closes what nothing opened. Such a one would end the statement where it
+/// stands; without it the rest can be read.
+bool Parser::is_stray(const Token& token, std::uint32_t& open) {
+  auto op = op_of(token);
+  if (op == Op::kSemicolon) open = 0;
+  if (op > Op::kRightBrace || op == Op::kNone) return false;
+  if (!is_closing(op)) {
+    ++open;
+    return false;
+  }
+  if (open > 0) {
+    --open;
+    return false;
+  }
+  ++out_.diagnostic_count;
+  if (out_.diagnostics.size() < kMaxDiagnostics)
+    out_.diagnostics.push_back({DiagnosticCode::kSyntax, token.span, "a closing parenthesis that nothing opened"});
+  return true;
 }
 
 bool Parser::at_word(std::string_view word, std::size_t ahead) {
@@ -179,9 +201,14 @@ bool Parser::at_clause() {
     case K::kFor:
       return true;
     case K::kWith:  // CREATE … AS SELECT … WITH NO DATA
-      return keyword(1) == K::kNo || at_word("data", 1);
+      return keyword(1) == K::kNo || at_word("data", 1) || at_word("check", 1) || at_word("cascaded", 1) ||
+             (keyword(1) == K::kLocal && at_word("check", 2));
     case K::kOn:
       return keyword(1) == K::kConflict || at_word("duplicate", 1);
+    case K::kNone:
+      return at(Op::kPipe) || (dialect_.id == DialectId::kOracle && at_model()) || at_output() ||
+             (dialect_.id == DialectId::kPostgres && at_distributed()) ||
+             (dialect_.id == DialectId::kRedshift && at_word("remove") && at_word("duplicates", 1));
     case K::kOption:
       return op(1) == Op::kLeftParen;
     case K::kSettings:
@@ -195,7 +222,8 @@ bool Parser::at_clause() {
     case K::kDistribute:
     case K::kSort:
     case K::kConnect:
-      return keyword(1) == K::kBy || (keyword() == K::kOrder && at_word("siblings", 1));
+      return keyword(1) == K::kBy || (keyword() == K::kOrder && at_word("siblings", 1)) ||
+             (keyword() == K::kGroup && keyword(1) == K::kAnd && keyword(2) == K::kOrder);
     case K::kStart:
       return keyword(1) == K::kWith;
     case K::kFetch:
@@ -212,14 +240,16 @@ bool Parser::at_clause() {
   }
 }
 
-void Parser::skip_to_follow(bool stop_at_clause) {
-  while (!at_list_end(stop_at_clause)) {
-    if (partners_[position_] != 0) {
-      ++steps_;
-      position_ = partners_[position_];
-    }
-    advance();
+void Parser::skip_one() {
+  if (partners_[position_] != 0) {
+    ++steps_;
+    position_ = partners_[position_];
   }
+  advance();
+}
+
+void Parser::skip_to_follow(bool stop_at_clause) {
+  while (!at_list_end(stop_at_clause)) skip_one();
 }
 
 void Parser::close(std::size_t open) {
@@ -259,6 +289,12 @@ void Parser::run() {
     end_statement();
     if (position_ == before) advance();
   }
+  finish_run();
+}
+
+void Parser::finish_run() {
+  std::sort(out_.diagnostics.begin(), out_.diagnostics.end(),
+            [](const Diagnostic& a, const Diagnostic& b) { return a.span.begin < b.span.begin; });
   out_.steps = steps_;
   out_.tokens = last_;
 }
@@ -277,8 +313,7 @@ void Parser::run_expression() {
   auto* statement = make<QueryStatement>(from);
   statement->query = query;
   out_.statements.push_back(statement);
-  out_.steps = steps_;
-  out_.tokens = last_;
+  finish_run();
 }
 
 const Query* Parsed::query() const {

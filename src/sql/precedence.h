@@ -8,6 +8,7 @@ namespace tideline::sql {
 /// From the loosest to the tightest.
 enum Precedence : std::uint8_t {
   kPrecedenceNone,
+  kPrecedenceAssign,  // :=, a ? b : c
   kPrecedenceOr,
   kPrecedenceXor,
   kPrecedenceAnd,

@@ -216,6 +216,7 @@ class Printer {
       if (item.said_ascending) word("ASC");
       if (item.nulls == NullsOrder::kFirst) word("NULLS FIRST");
       if (item.nulls == NullsOrder::kLast) word("NULLS LAST");
+      word(item.fill);
     });
   }
 
@@ -240,8 +241,9 @@ class Printer {
         } else {
           word("COLUMNS(");
         }
-        expression(*n.argument);
+        expressions(n.arguments);
         glue(")");
+        if (n.modifiers != nullptr) star_modifiers(*n.modifiers);
         break;
       }
       case NodeKind::kLiteral: {
@@ -383,7 +385,7 @@ class Printer {
         postfix_base(*n.base, false);
         step_is_index_ = outer;
         for (const auto& step : n.steps) {
-          if (step.colon) out += ':';
+          if (step.colon) out += step.double_colon ? "::" : ":";
           if (step.slice || step.star || step.index != nullptr) {
             out += '[';
             if (step.star) out += '*';
@@ -507,6 +509,10 @@ class Printer {
     } else {
       word("*");
     }
+    star_modifiers(n);
+  }
+
+  void star_modifiers(const Star& n) {
     if (n.like != nullptr) like(*as<Like>(n.like), false);
     if (!n.except.empty()) {
       word(except_word_);
@@ -528,6 +534,11 @@ class Printer {
         word("AS");
         name(one.to);
       });
+      glue(")");
+    }
+    for (const auto* function : n.apply) {
+      word("APPLY(");
+      expression(*function);
       glue(")");
     }
   }
@@ -624,8 +635,14 @@ class Printer {
       word("LIMIT");
       expression(*n.limit);
     }
-    word(n.rest);
-    glue(")");
+    if (!n.rest.empty() && n.rest[0] == '(') {  // MATCH (…) AGAINST (…)
+      glue(")");
+      word("AGAINST");
+      word(n.rest);
+    } else {
+      word(n.rest);
+      glue(")");
+    }
     if (!n.keep.empty()) {
       word("KEEP (DENSE_RANK");
       word(n.keep);
@@ -812,6 +829,7 @@ class Printer {
       case NodeKind::kTable: {
         const auto& n = *as<Table>(&t);
         if (n.only) word("ONLY");
+        if (n.unpivot) word("UNPIVOT");
         if (!n.stage.empty()) {
           word(n.stage);
         } else {
@@ -819,6 +837,10 @@ class Printer {
         }
         word(n.version);
         alias(n.alias);
+        if (n.position) {
+          word("AT");
+          name(n.position);
+        }
         word(n.sample.text);
         break;
       }
@@ -884,7 +906,7 @@ class Printer {
           aliased(n.aggregates);
         } else {
           operand_table(*n.source);
-          word("PIVOT (");
+          word(n.xml ? "PIVOT XML (" : "PIVOT (");
           aliased(n.aggregates);
           word("FOR");
           for (const auto& column : n.columns) pivot_column(column);
@@ -932,9 +954,33 @@ class Printer {
         alias(n.alias);
         break;
       }
+      case NodeKind::kMatchRecognize: {
+        const auto& n = *as<MatchRecognize>(&t);
+        operand_table(*n.source);
+        word("MATCH_RECOGNIZE (");
+        if (!n.partition_by.empty()) {
+          word("PARTITION BY");
+          expressions(n.partition_by);
+        }
+        if (!n.order_by.empty()) {
+          word("ORDER BY");
+          order(n.order_by);
+        }
+        if (!n.measures.empty()) word("MEASURES");
+        aliased(n.measures);
+        word(n.rows);
+        if (!n.define.empty()) word("DEFINE");
+        commas(n.define, [&](const AliasedValue& one) {
+          name(one.alias);
+          word("AS");
+          expression(*one.value);
+        });
+        glue(")");
+        alias(n.alias);
+        break;
+      }
       case NodeKind::kOpaqueTable: {
         const auto& n = *as<OpaqueTable>(&t);
-        if (n.source != nullptr) operand_table(*n.source);
         word(n.what);
         word(n.text);
         alias(n.alias);
@@ -1075,6 +1121,7 @@ class Printer {
       word("GROUP BY");
       expressions(n.group_by);
     }
+    if (n.with_totals) word("WITH TOTALS");
     clause("HAVING", n.having);
     clause("QUALIFY", n.qualify);
     if (!n.windows.empty()) {
@@ -1085,6 +1132,7 @@ class Printer {
         if (one.window != nullptr) window(*one.window);
       });
     }
+    word(n.model);
     word(n.sample);
   }
 
@@ -1164,7 +1212,11 @@ class Printer {
     static constexpr std::string_view kSorts[] = {"ORDER BY", "SORT BY", "CLUSTER BY", "DISTRIBUTE BY"};
     with(n.with);
     term(*n.body, false);
-    if (n.order_by_all) word("ORDER BY ALL");
+    if (n.order_by_all) {
+      word(n.order_all_descending ? "ORDER BY ALL DESC" : "ORDER BY ALL");
+      if (n.order_all_nulls != NullsOrder::kUnsaid)
+        word(n.order_all_nulls == NullsOrder::kFirst ? "NULLS FIRST" : "NULLS LAST");
+    }
     if (!n.order_by.empty()) {
       word("ORDER BY");
       order(n.order_by);
@@ -1323,6 +1375,7 @@ class Printer {
       case MergeAction::kUpdate:
         word(w.star ? "UPDATE SET *" : w.assignments.empty() ? "UPDATE" : "UPDATE SET");
         assignments(w.assignments);
+        clause("DELETE WHERE", w.delete_where);
         break;
       case MergeAction::kInsert:
         word(w.star ? "INSERT *" : "INSERT");

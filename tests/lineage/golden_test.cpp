@@ -45,7 +45,7 @@ TEST(LineageGolden, EveryCaseInEveryDialect) {
     }
     if (std::getenv("TIDELINE_UPDATE_GOLDEN") != nullptr) std::ofstream(path) << write_cases(cases);
   }
-  EXPECT_GE(count, 400U);
+  EXPECT_GE(count, 2400U);
 }
 
 }  // namespace
