@@ -24,9 +24,15 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+using Clock = std::chrono::steady_clock;
 
 /// Another `tideline sync` on the same replica is waited for so long.
 constexpr seconds kOtherWriter{60};
+
+/// What passes by itself is asked again so often, unless the server asks for more time than a person waits.
+constexpr int kTriesAgain = 3;
+constexpr milliseconds kFirstPause{250};
+constexpr milliseconds kLongestPause{30'000};
 
 std::atomic<bool> stopping = false;
 std::atomic<sync::Watch*> watching = nullptr;
@@ -41,6 +47,33 @@ void end_on_signals() {
   action.sa_handler = on_signal;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+}
+
+/// How long to wait before the question that failed for the `failures`-th time is asked again. nullopt: not to be.
+std::optional<milliseconds> pause_before_trying_again(const sync::SyncError& error, int failures) {
+  const bool broken = error.trouble == sync::Trouble::kNetwork && error.error.code != Code::kDeadline;
+  const bool passes = broken || error.trouble == sync::Trouble::kBusy || error.trouble == sync::Trouble::kDamaged;
+  if (!passes || failures > kTriesAgain || stopping) return std::nullopt;
+  const milliseconds pause = std::max(error.retry_after.value_or(milliseconds(0)), kFirstPause * (1 << (failures - 1)));
+  return pause <= kLongestPause ? std::optional(pause) : std::nullopt;
+}
+
+/// `ask()`, an Answer, until there is one, the failure is not one that passes, or it was tried often enough. Says so
+/// whenever it waits.
+template <class Ask>
+auto patiently(const Ask& ask, ProgressBar* bar = nullptr) {
+  for (int failures = 1;; ++failures) {
+    auto answer = ask();
+    if (answer) return answer;
+    const auto pause = pause_before_trying_again(answer.error(), failures);
+    if (!pause) return answer;
+    if (bar) bar->clear();
+    char seconds[32];
+    std::snprintf(seconds, sizeof seconds, "%.2g s", std::chrono::duration<double>(*pause).count());
+    std::fprintf(stderr, "tideline: %s: trying again in %s\n", answer.error().error.message.c_str(), seconds);
+    for (const auto until = Clock::now() + *pause; Clock::now() < until && !stopping;)
+      std::this_thread::sleep_for(milliseconds(20));
+  }
 }
 
 /// What a person sees when nothing of the server's is this workspace's.
@@ -67,16 +100,17 @@ Error nothing_matched(const ClientContext& context, const sync::Choice& choice) 
 }
 
 /// What this workspace syncs: as chosen by hand, else as the server matches now, else (no answer) as it was last.
-Result<sync::WorkspaceMemory> choose(sync::Api& api, const ClientContext& context, bool may_be_offline) {
+Result<sync::WorkspaceMemory> choose(sync::Api& api, const ClientContext& context, bool watches) {
   sync::WorkspaceMemory memory = context.memory.value_or(sync::WorkspaceMemory{
       context.workspace.root.string(), context.target.server, context.target.organization, "", {}, {}});
   memory.identifier = context.workspace.identifier;
   if (context.memory && memory.mode != sync::SyncMode::kWorkspace) return memory;
-  auto choice = sync::match_workspace(api, context.workspace);
+  const auto ask = [&] { return sync::match_workspace(api, context.workspace); };
+  auto choice = watches ? ask() : patiently(ask);
   if (!choice) {
     const auto trouble = choice.error().trouble;
     const bool passes = trouble != sync::Trouble::kRefused;
-    if (may_be_offline && passes && !memory.connections.empty()) return memory;
+    if (watches && passes && !memory.connections.empty()) return memory;
     return fail(told(choice.error(), context));
   }
   if (choice->chosen.empty()) return fail(nothing_matched(context, *choice));
@@ -133,7 +167,7 @@ void print_chosen(const sync::WorkspaceMemory& memory) {
 
 /// Another process keeps this replica up to date: what is left is to wait until it has.
 Result<sync::PullReport> wait_for_watcher(sync::Api& api, const ClientContext& context, const sync::Wanted& wanted) {
-  auto heads = api.heads();
+  auto heads = patiently([&] { return api.heads(); });
   if (!heads) return fail(told(heads.error(), context));
   if (!*heads) return fail(Code::kUnavailable, "the server did not say where it is", "try again");
   std::vector<ConnectionId> expected;
@@ -141,8 +175,8 @@ Result<sync::PullReport> wait_for_watcher(sync::Api& api, const ClientContext& c
     if (wanted.all ||
         std::find(wanted.connections.begin(), wanted.connections.end(), head.id) != wanted.connections.end())
       expected.push_back(head.id);
-  const auto deadline = std::chrono::steady_clock::now() + kOtherWriter;
-  while (!stopping && std::chrono::steady_clock::now() < deadline) {
+  const auto deadline = Clock::now() + kOtherWriter;
+  while (!stopping && Clock::now() < deadline) {
     if (auto reader = replica::Reader::open(context.replica)) {
       auto view = reader->view();
       auto status = view ? view->status() : Result<replica::Status>(fail(view.error()));
@@ -167,11 +201,11 @@ Result<sync::PullReport> wait_for_watcher(sync::Api& api, const ClientContext& c
 
 /// kConflict: a watcher has it.
 Result<void> open_engine(sync::Engine& engine, const ClientContext& context) {
-  const auto deadline = std::chrono::steady_clock::now() + kOtherWriter;
+  const auto deadline = Clock::now() + kOtherWriter;
   for (;;) {
     auto opened = engine.open();
     const bool taken = !opened && opened.error().code == Code::kConflict;
-    if (!taken || is_watched(context.replica) || stopping || std::chrono::steady_clock::now() > deadline) return opened;
+    if (!taken || is_watched(context.replica) || stopping || Clock::now() > deadline) return opened;
     std::this_thread::sleep_for(milliseconds(50));
   }
 }
@@ -244,7 +278,7 @@ Result<int> watch(const SyncOptions& options, const ClientContext& context, sync
 
 Result<int> run(const SyncOptions& options) {
   end_on_signals();
-  const auto began = std::chrono::steady_clock::now();
+  const auto began = Clock::now();
   TRY(ClientContext context, find_context_with_token(options.place));
   if (!options.workspace.empty()) {
     context.workspace.identifier = options.workspace;
@@ -302,12 +336,11 @@ Result<int> run(const SyncOptions& options) {
   if (!opened) {
     TRY(report, wait_for_watcher(api, context, wanted));
   } else {
-    auto registered = api.register_session(session);
-    auto pulled = engine.pull(wanted);
+    auto pulled = patiently([&] { return engine.pull(wanted); }, &bar);
     const Timestamp now = Timestamp::now();
     static_cast<void>(engine.writer().note("problem", pulled ? "" : describe(pulled.error().error)));
     static_cast<void>(engine.writer().note(pulled ? "checked_at" : "failed_at", now.to_string()));
-    if (registered) {
+    if (const auto registered = api.register_session(session)) {
       std::int64_t objects = 0;
       if (const auto state = engine.writer().state())
         for (const auto& position : state->connections)
@@ -321,7 +354,7 @@ Result<int> run(const SyncOptions& options) {
     report = std::move(*pulled);
   }
   bar.clear();
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+  const std::chrono::duration<double> took = Clock::now() - began;
   if (options.place.json) {
     std::string text;
     JsonWriter json(text);

@@ -124,14 +124,23 @@ struct Upload {
   }
 };
 
+/// Bodies up to so many bytes are sent without asking first whether they are wanted (Expect: 100-continue), which costs
+/// a round trip, and a second where what is between does not answer.
+constexpr std::uint64_t kUnaskedBody = 1024 * 1024;
+
 struct Call {
+  using Clock = std::chrono::steady_clock;
   const ClientRequest* request = nullptr;
   ClientResponse response;
   Upload upload;
-  std::chrono::steady_clock::time_point last_byte = std::chrono::steady_clock::now();  // of the answer
+  /// Of the body; before it, of the end of the head, or of the call's begin: a head that trickles is as good as none.
+  Clock::time_point last_byte = Clock::now();
+  std::optional<Clock::time_point> window_began;  // once the head is here
+  curl_off_t window_bytes = 0;                    // of the body, when the window began
   bool too_large = false;
   bool stopped = false;
   bool silent = false;
+  bool slow = false;
   std::exception_ptr thrown;  // an exception must not pass through C
 };
 
@@ -153,7 +162,7 @@ int on_seek(void* user, curl_off_t offset, int whence) {
 std::size_t on_write(char* bytes, std::size_t size, std::size_t count, void* user) {
   auto& call = *static_cast<Call*>(user);
   try {
-    call.last_byte = std::chrono::steady_clock::now();
+    call.last_byte = Call::Clock::now();
     if (call.request->sink && call.response.status / 100 == 2) {
       call.stopped = !call.request->sink({bytes, size * count});
       return call.stopped ? 0 : size * count;
@@ -173,9 +182,11 @@ std::size_t on_write(char* bytes, std::size_t size, std::size_t count, void* use
 std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* user) {
   auto& call = *static_cast<Call*>(user);
   try {
-    call.last_byte = std::chrono::steady_clock::now();
     const std::string_view line(bytes, size * count);
-    if (line.starts_with("HTTP/")) {
+    if (trim(line).empty()) {
+      call.last_byte = Call::Clock::now();
+      call.window_began = call.last_byte;
+    } else if (line.starts_with("HTTP/")) {
       call.response.headers.clear();  // of a 1xx, or of a proxy
       const std::size_t space = std::min(line.find(' '), line.size() - 1);
       call.response.status = static_cast<unsigned>(std::atoi(std::string(line.substr(space + 1, 3)).c_str()));
@@ -189,7 +200,7 @@ std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* us
   }
 }
 
-int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t total, curl_off_t done) {
+int on_progress(void* user, curl_off_t, curl_off_t received, curl_off_t total, curl_off_t done) {
   auto& call = *static_cast<Call*>(user);
   try {
     if (call.request->keep_going && !call.request->keep_going()) {
@@ -197,9 +208,20 @@ int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t total, curl_off_t
       return 1;
     }
     const auto silence = call.request->silence;
-    if (silence.count() > 0 && std::chrono::steady_clock::now() - call.last_byte > silence) {
+    const auto now = Call::Clock::now();
+    if (silence.count() > 0 && now - call.last_byte > silence) {
       call.silent = true;
       return 1;
+    }
+    if (call.request->least_rate > 0 && call.window_began && now - *call.window_began >= kRateWindow) {
+      const std::chrono::duration<double> window = now - *call.window_began;
+      const double least = static_cast<double>(call.request->least_rate) * window.count();
+      if (static_cast<double>(received - call.window_bytes) < least) {
+        call.slow = true;
+        return 1;
+      }
+      call.window_began = now;
+      call.window_bytes = received;
     }
     if (!call.request->progress) return 0;
     // With a compressor the plain bytes are what a person knows the number of.
@@ -221,6 +243,9 @@ tl::unexpected<Error> failure(CURLcode code, const char* detail, const Call& cal
   if (call.silent)
     return fail(Code::kDeadline,
                 where + " has been silent for " + std::to_string(call.request->silence.count() / 1000) + " s");
+  if (call.slow)
+    return fail(Code::kDeadline, "the answer of " + where + " comes too slowly: less than " +
+                                     std::to_string(call.request->least_rate) + " bytes a second");
   if (call.too_large) return fail(Code::kTooLarge, "the answer of " + where + " is larger than " + limit + " bytes");
   switch (code) {
     case CURLE_COULDNT_CONNECT:
@@ -247,6 +272,8 @@ tl::unexpected<Error> failure(CURLcode code, const char* detail, const Call& cal
     case CURLE_READ_ERROR:
       return fail(Code::kInvalidInput, "the file could not be read while it was sent", {}, reason);
     case CURLE_BAD_CONTENT_ENCODING:
+      return fail(Code::kUnavailable, "the answer of " + where + " came damaged: it cannot be unpacked", "try again",
+                  reason);
     case CURLE_WEIRD_SERVER_REPLY:
       return fail(Code::kUnavailable, where + " answered something that is not HTTP as we know it", {}, reason);
     case CURLE_OUT_OF_MEMORY:
@@ -409,6 +436,7 @@ Result<ClientResponse> Client::send(const ClientRequest& request) {
     set(CURLOPT_UPLOAD_BUFFERSIZE, 256L * 1024);
     if (request.coding == ClientRequest::Coding::kNone) {
       set(CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(upload.total));
+      if (upload.total <= kUnaskedBody) headers.add("Expect:");
     } else {
       const Encoding encoding = request.coding == ClientRequest::Coding::kZstd ? Encoding::kZstd : Encoding::kGzip;
       upload.compressor = std::make_unique<Compressor>(encoding);

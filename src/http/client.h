@@ -23,6 +23,8 @@ namespace tideline::http {
 /// that is not a plain http(s) URL, or names a user, is not.
 bool is_token_safe(std::string_view url);
 
+inline constexpr std::chrono::milliseconds kRateWindow{15'000};
+
 /// done of total bytes; total 0: not known. Called a few times a second. Returning false stops the transfer.
 using Progress = std::function<bool(std::uint64_t done, std::uint64_t total)>;
 /// Takes the body of an answer piece by piece. Returning false stops the transfer.
@@ -50,10 +52,14 @@ struct ClientRequest {
   std::uint64_t response_limit = 64ULL * 1024 * 1024;                // decoded bytes; kTooLarge beyond
   std::chrono::milliseconds timeout{0};                              // of the whole call; 0: none
   Progress progress;                                                 // of the upload
-  std::function<bool()> keep_going;      // asked at least once a second; false stops the transfer
-  std::chrono::milliseconds silence{0};  // not a byte of the answer for so long: kDeadline; 0: stall_timeout alone
-  bool compressed = true;                // ask for a compressed answer; not of a stream of events
-  Sink sink;  // takes the body of a 2xx answer, which then is not in the response and has no limit
+  std::function<bool()> keep_going;  // asked at least once a second; false stops the transfer
+  /// The head of the answer is to be here after so long, and then not so long without a byte of its body: kDeadline.
+  /// 0: stall_timeout alone.
+  std::chrono::milliseconds silence{0};
+  /// A body that comes with fewer bytes a second, over kRateWindow, is given up: kDeadline. 0: however slow.
+  std::uint64_t least_rate = 0;
+  bool compressed = true;  // ask for a compressed answer; not of a stream of events
+  Sink sink;               // takes the body of a 2xx answer, which then is not in the response and has no limit
 };
 
 struct ClientResponse {

@@ -15,8 +15,12 @@ using std::chrono::seconds;
 
 /// An event stream that keeps itself alive says something every 20 seconds.
 constexpr milliseconds kEventSilence{45'000};
-/// Everything else: a server that is silent for so long has gone, or something between has.
-constexpr milliseconds kSilence{60'000};
+/// Pages and digests may have to be made first, in the server's own time for a request.
+constexpr milliseconds kPageSilence{60'000};
+/// Everything else is answered from memory, or is one write.
+constexpr milliseconds kSilence{25'000};
+/// Less is no network to sync over, and something that never ends else.
+constexpr std::uint64_t kLeastRate = 1'000;  // bytes a second
 constexpr std::uint64_t kMaxJsonBytes = 64ULL * 1024 * 1024;
 
 http::ClientOptions client_options(const ServerTarget& target) {
@@ -26,16 +30,12 @@ http::ClientOptions client_options(const ServerTarget& target) {
   return options;
 }
 
-tl::unexpected<SyncError> corrupt(std::string message) {
-  return tl::unexpected(SyncError{Trouble::kCorrupt, Error{Code::kCorrupt, std::move(message), {}, {}}});
+tl::unexpected<SyncError> damaged(Error error) {
+  if (error.hint.empty()) error.hint = "try again; if it stays so, something in between changes what the server sends";
+  return tl::unexpected(SyncError{Trouble::kDamaged, std::move(error)});
 }
-tl::unexpected<SyncError> corrupt(Error error) {
-  return tl::unexpected(SyncError{Trouble::kCorrupt, std::move(error)});
-}
-
-/// Whole, but the answer to another question: what is between mixes up its connections.
-tl::unexpected<SyncError> mixed_up(std::string_view path) {
-  return corrupt("the answer to " + std::string(path) + " is that of another question");
+tl::unexpected<SyncError> damaged(std::string message) {
+  return damaged(Error{Code::kCorrupt, std::move(message), {}, {}});
 }
 
 std::optional<milliseconds> retry_after_of(const http::ClientResponse& response) {
@@ -52,19 +52,19 @@ std::int64_t integer_at(const Json& object, std::string_view key, std::int64_t o
 
 /// The body of a 200. kNetwork: it is not as the server sent it, so nothing in it is to be believed.
 Answer<std::string> body_of(const http::ClientRequest& request, http::ClientResponse response) {
-  const auto damaged = [&request](std::string what, std::string hint) {
+  const auto refused = [&request](std::string what, std::string hint) {
     const std::string path = request.url.substr(0, request.url.find('?'));
     return tl::unexpected(SyncError{
         Trouble::kNetwork,
         Error{Code::kUnavailable, "the answer to " + path.substr(path.rfind('/')) + what, std::move(hint), {}}});
   };
-  if (response.status != 200) return damaged(" has status " + std::to_string(response.status), "try again");
+  if (response.status != 200) return refused(" has status " + std::to_string(response.status), "try again");
   const auto digest = response.header(ascii_lower(http::kUnencodedDigest));
   if (!digest)
-    return damaged(" came without its check (Unencoded-Digest)",
+    return refused(" came without its check (Unencoded-Digest)",
                    "does a proxy in between take it away, or is the server older than this program?");
   if (*digest != http::unencoded_digest(response.body))
-    return damaged(" was changed on its way here: its check does not hold",
+    return refused(" was changed on its way here: its check does not hold",
                    "try again; if it stays so, a proxy in between changes answers");
   return std::move(response.body);
 }
@@ -150,6 +150,10 @@ Result<std::vector<ServerConnection>> connections_of(const Json* list) {
 
 }  // namespace
 
+tl::unexpected<SyncError> mixed_up(const std::string& what) {
+  return damaged(what + " is that of another question, or an old one");
+}
+
 const ConnectionHead* Heads::find(ConnectionId id) const {
   const auto at = std::find_if(connections.begin(), connections.end(), [id](const auto& c) { return c.id == id; });
   return at == connections.end() ? nullptr : &*at;
@@ -198,6 +202,7 @@ http::ClientRequest Api::request(std::string method, const std::string& path) co
   request.token = target_.token;
   request.response_limit = kMaxJsonBytes;
   request.silence = kSilence;
+  request.least_rate = kLeastRate;
   request.keep_going = [this] { return !stop_.load(std::memory_order_relaxed); };
   return request;
 }
@@ -232,9 +237,9 @@ Answer<std::string> Api::ask(const http::ClientRequest& request) {
 Answer<std::vector<ServerConnection>> Api::connections() {
   TRY(const std::string body, ask(request("GET", "/connections")));
   const auto json = Json::parse(body, "answer to /connections");
-  if (!json) return corrupt(json.error());
+  if (!json) return damaged(json.error());
   auto list = connections_of(json->find("connections"));
-  if (!list) return corrupt(std::move(list.error()));
+  if (!list) return damaged(std::move(list.error()));
   return std::move(*list);
 }
 
@@ -244,13 +249,13 @@ Answer<WorkspaceAnswer> Api::match_workspace(const std::string& identifier) {
   JsonWriter(question.body).begin_object().key("workspace_identifier").string(identifier).end_object();
   TRY(const std::string body, ask(std::move(question)));
   const auto json = Json::parse(body, "answer to match-workspace");
-  if (!json) return corrupt(json.error());
+  if (!json) return damaged(json.error());
   WorkspaceAnswer answer;
   for (auto [name, list] :
        {std::pair("matched_connections", &answer.matched), std::pair("suggested_connections", &answer.suggested),
         std::pair("other_connections", &answer.other)}) {
     auto connections = connections_of(json->find(name));
-    if (!connections) return corrupt(std::move(connections.error()));
+    if (!connections) return damaged(std::move(connections.error()));
     *list = std::move(*connections);
   }
   return answer;
@@ -268,7 +273,7 @@ Answer<std::string> Api::register_session(const SessionRegistration& session) {
   TRY(const std::string body, ask(std::move(question)));
   const auto answer = Json::parse(body, "answer to ide-sessions");
   const auto id = answer ? answer->string_at("session_id") : std::nullopt;
-  if (!id) return corrupt("the answer to ide-sessions has no session_id");
+  if (!id) return damaged("the answer to ide-sessions has no session_id");
   return *id;
 }
 
@@ -299,13 +304,14 @@ Answer<std::optional<Heads>> Api::heads(std::string_view etag, seconds wait) {
   if (response.status == 304 || response.status == 204) return std::optional<Heads>();
   TRY(const std::string body, body_of(question, std::move(response)));
   auto heads = Heads::parse(body);
-  if (!heads) return corrupt(std::move(heads.error()));
-  if (heads->organization != target_.organization) return mixed_up("/heads");
+  if (!heads) return damaged(std::move(heads.error()));
+  if (heads->organization != target_.organization) return mixed_up("the answer to /heads");
   return std::optional(std::move(*heads));
 }
 
 Answer<ReceivedPage> Api::page(const std::string& path) {
   http::ClientRequest question = request("GET", path);
+  question.silence = kPageSilence;
   question.headers.emplace_back("Accept", wire::kChangesType);
   ReceivedPage page;
   wire::ChangesPageReader reader;
@@ -339,9 +345,9 @@ Answer<ReceivedPage> Api::page(const std::string& path) {
     return !failed;
   };
   auto response = send(question);
-  if (failed) return corrupt(std::move(*failed));
+  if (failed) return damaged(std::move(*failed));
   if (!response) return tl::unexpected(std::move(response.error()));
-  if (auto whole = reader.finish(); !whole) return corrupt(std::move(whole.error()));
+  if (auto whole = reader.finish(); !whole) return damaged(std::move(whole.error()));
   page.received_bytes = response->received_bytes;
   return page;
 }
@@ -357,24 +363,26 @@ Answer<ReceivedPage> Api::rows(ConnectionId connection, Kind kind, std::uint8_t 
 }
 
 Answer<ServerBuckets> Api::buckets(ConnectionId connection, Kind kind, Version at_least) {
-  TRY(const std::string body, ask(request("GET", "/connections/" + connection.to_string() +
-                                                     "/digest?kind=" + std::to_string(static_cast<int>(kind)) +
-                                                     "&at_least=" + std::to_string(at_least.value))));
+  http::ClientRequest question = request("GET", "/connections/" + connection.to_string() +
+                                                    "/digest?kind=" + std::to_string(static_cast<int>(kind)) +
+                                                    "&at_least=" + std::to_string(at_least.value));
+  question.silence = kPageSilence;
+  TRY(const std::string body, ask(question));
   const auto json = Json::parse(body, "answer to /digest");
-  if (!json) return corrupt(json.error());
-  if (json->string_at("connection") != connection.to_string()) return mixed_up("/digest");
+  if (!json) return damaged(json.error());
+  if (json->string_at("connection") != connection.to_string()) return mixed_up("the answer to /digest");
   ServerBuckets out;
   out.version.value = integer_at(*json, "version", -1);
   const Json* list = json->find("buckets");
   const Json::Array* buckets = list ? list->if_array() : nullptr;
   if (out.version.value < 0 || !buckets || buckets->size() != out.buckets.size())
-    return corrupt("the answer to /digest lacks version or buckets");
+    return damaged("the answer to /digest lacks version or buckets");
   for (std::size_t i = 0; i < out.buckets.size(); ++i) {
     const Json::Array* pair = (*buckets)[i].if_array();
     const std::int64_t* count = pair && pair->size() == 2 ? (*pair)[0].if_int() : nullptr;
     const std::string* text = count ? (*pair)[1].if_string() : nullptr;
     const auto sum = text ? sum_of(*text) : std::nullopt;
-    if (!sum || *count < 0) return corrupt("a bucket in the answer to /digest is not as it should be");
+    if (!sum || *count < 0) return damaged("a bucket in the answer to /digest is not as it should be");
     out.buckets[i] = {*count, *sum};
   }
   return out;
@@ -386,6 +394,7 @@ Answer<std::optional<milliseconds>> Api::events(const std::function<void(const H
   question.headers.emplace_back("Accept", "text/event-stream");
   question.compressed = false;
   question.silence = kEventSilence;
+  question.least_rate = 0;
   question.keep_going = [&] { return !stop_ && keep_going(); };
   EventStreamParser parser;
   std::optional<Error> failed;
@@ -401,7 +410,7 @@ Answer<std::optional<milliseconds>> Api::events(const std::function<void(const H
     return !failed && keep_going();
   };
   auto response = send(question);
-  if (failed) return corrupt(std::move(*failed));
+  if (failed) return damaged(std::move(*failed));
   if (!response) {
     if (!keep_going()) response.error().trouble = Trouble::kStopped;
     return tl::unexpected(std::move(response.error()));

@@ -41,10 +41,11 @@ enum class Trouble {
   kDenied,           // 403: not a member (any more)
   kGone,             // 410: `gone` says why
   kNotFound,         // 404
-  kCorrupt,          // an answer that is not what was asked for; nothing of it is used
-  kLocal,            // this machine: disk, replica, file
-  kRefused,          // another 4xx or 5xx: trying again does not help
-  kStopped,          // we were asked to end
+  kDamaged,  // an answer that is not as it was sent, or another's; nothing of it is used: try again, within limits
+  kCorrupt,  // an answer that is not what was asked for; nothing of it is used
+  kLocal,    // this machine: disk, replica, file
+  kRefused,  // another 4xx or 5xx: trying again does not help
+  kStopped,  // we were asked to end
 };
 
 struct [[nodiscard]] SyncError {
@@ -59,6 +60,9 @@ using Answer = tl::expected<T, SyncError>;
 inline tl::unexpected<SyncError> local_failure(Error error) {
   return tl::unexpected(SyncError{Trouble::kLocal, std::move(error)});
 }
+
+/// An answer that is whole, but to another question: what is between mixes up its connections, or keeps old ones.
+tl::unexpected<SyncError> mixed_up(const std::string& what);
 
 struct ServerConnection {
   ConnectionId id;

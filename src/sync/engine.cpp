@@ -325,7 +325,7 @@ Answer<void> Engine::fetch(const std::vector<Job>& jobs) {
             more = !end->up_to_date;
             without_rows = page->rows.empty() && page->tombstones.empty() ? without_rows + 1 : 0;
             if (end->connection != job.connection || end->snapshot < seen)
-              page = corrupt("a page of changes is that of another question, or an old one");
+              page = mixed_up("a page of changes");
             else if (more && (end->cursor == cursor || without_rows > kMaxPagesWithoutRows))
               page = corrupt("the server's pages do not come to an end");
             else
@@ -389,7 +389,7 @@ Answer<void> Engine::fetch_buckets(const std::vector<replica::Mismatch>& mismatc
       auto end = wire::BucketEnd::parse(page.end_json);
       if (!end || end->connection != mismatch.connection || end->kind != mismatch.kind || end->bucket != number ||
           !page.tombstones.empty())
-        return corrupt("the server answered with another bucket than was asked for");
+        return mixed_up("the rows of a bucket");
       TRY_LOCAL(auto stage, writer_->begin_bucket(mismatch.connection, mismatch.kind, number));
       for (const auto& row : page.rows) TRY_LOCAL_VOID(stage.row(page.row(row)));
       TRY_LOCAL_VOID(stage.finish(*end));

@@ -34,6 +34,8 @@ constexpr milliseconds kSessionPause{10'000};
 /// After so many answers in a row that cannot be used, or disks that are full, it tries only now and then.
 constexpr int kUselessTries = 5;
 constexpr milliseconds kUselessPause = minutes(10);
+/// … or when something happens that may have changed it (a push, a stream that opens again), but not more often.
+constexpr milliseconds kUselessAgain = seconds(30);
 /// Membership may come back.
 constexpr milliseconds kDeniedPause = minutes(10);
 constexpr milliseconds kNotePause = seconds(60);
@@ -170,7 +172,7 @@ bool Watch::listen_to_events(Backoff& backoff) {
   }
   const bool opened = ended.has_value() || ended.error().trouble == Trouble::kStopped;
   const bool refused =
-      !ended && (ended.error().trouble == Trouble::kNotFound || ended.error().trouble == Trouble::kCorrupt);
+      !ended && (ended.error().trouble == Trouble::kNotFound || ended.error().trouble == Trouble::kDamaged);
   if (opened || refused) {
     if (++unheard_ >= kUnheardStreams) return false;
     return rest(random_up_to(milliseconds(1000))), true;
@@ -306,7 +308,10 @@ void Watch::drain_file_events() {
       at += static_cast<ssize_t>(sizeof event + event.len);
     }
   }
-  if (ours) read_files();
+  if (!ours) return;
+  read_files();
+  // Somebody logged in, or chose connections: he is waiting for what comes of it.
+  if (state_ != WatchState::kLive && state_ != WatchState::kPolling) due_ = std::max(not_before_, Clock::now());
 }
 
 void Watch::pulled(const PullReport& report) {
@@ -367,6 +372,7 @@ void Watch::failed(const SyncError& error) {
       return;
     case Trouble::kGone:
     case Trouble::kNotFound:
+    case Trouble::kDamaged:
     case Trouble::kCorrupt:
     case Trouble::kLocal:
     case Trouble::kRefused:
@@ -374,13 +380,14 @@ void Watch::failed(const SyncError& error) {
   }
   const auto wait = backoff_.next(random_number(), error.retry_after);
   due_ = now + (++useless_ >= kUselessTries ? kUselessPause + random_up_to(kUselessPause / 5) : wait);
-  not_before_ = due_;
+  not_before_ = now + error.retry_after.value_or(milliseconds(0));
   tell(WatchState::kTrouble, message);
   if (error.trouble != Trouble::kLocal || state_ == WatchState::kTrouble)
     update_session(api_, "error", error.error.message);
 }
 
 void Watch::pull() {
+  tried_ = Clock::now();
   auto report = engine_.pull(wanted_);
   if (report)
     pulled(*report);
@@ -441,8 +448,9 @@ Result<void> Watch::run() {
       const bool news = !version_ || hint->version != *version_ || (!epoch_.empty() && hint->epoch != epoch_) ||
                         state_ == WatchState::kWaiting;
       epoch_ = hint->epoch;
-      if (news && state_ != WatchState::kTrouble)
-        due_ = std::max(not_before_, std::min(due_, Clock::now() + random_up_to(hint->spread)));
+      auto soon = Clock::now() + random_up_to(hint->spread);
+      if (state_ == WatchState::kTrouble && useless_ >= kUselessTries) soon = std::max(soon, tried_ + kUselessAgain);
+      if (news || state_ == WatchState::kTrouble) due_ = std::max(not_before_, std::min(due_, soon));
     }
     if (Clock::now() >= due_) pull();
   }

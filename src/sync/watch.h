@@ -104,6 +104,7 @@ class Watch {
   Clock::time_point session_not_before_{};
   Clock::time_point due_{};         // when to pull; max(): not
   Clock::time_point not_before_{};  // what the server asked for
+  Clock::time_point tried_{};       // the last pull
   std::optional<Version> version_;
   std::string epoch_;
   Clock::time_point noted_{};

@@ -236,7 +236,9 @@ class Proxy:
             client.sendall(raw[:int(len(raw) * fault.at)])
             return self._silence(client)
         if fault.what == "trickle":
-            for place in range(len(raw)):
+            begin = 0 if fault.in_head else len(raw) - len(answer.body)
+            client.sendall(raw[:begin])
+            for place in range(begin, len(raw)):
                 if self.healed.is_set():
                     client.sendall(raw[place:])
                     return True

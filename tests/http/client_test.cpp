@@ -62,6 +62,7 @@ awaitable<Response> reflect(Request& request) {
                                         std::to_string(body->size()) + ":" + body->substr(0, 20),
                                     "text/plain");
   response.headers.add("X-Wire-Bytes", std::to_string(request.body.received()));
+  if (request.headers.find("Expect")) response.headers.add("X-Asked-First", "yes");
   co_return response;
 }
 
@@ -134,6 +135,17 @@ TEST_F(ClientTest, ProgressCanStop) {
   made.upload = file("big", std::string(5'000'000, 'f'));
   made.progress = [](std::uint64_t, std::uint64_t) { return false; };
   EXPECT_FALSE(client_.send(made));
+}
+
+TEST_F(ClientTest, SmallBodiesAreSentUnasked) {
+  for (const char* method : {"POST", "PUT", "PATCH"}) {
+    ClientRequest made = request(method, "/");
+    made.body = "{}";
+    EXPECT_FALSE(client_.send(made)->header("x-asked-first")) << method;
+  }
+  ClientRequest large = request("PUT", "/");
+  large.upload = file("large", std::string(5'000'000, 'f'));
+  EXPECT_TRUE(client_.send(large)->header("x-asked-first"));
 }
 
 TEST_F(ClientTest, FormsAreReadByOurOwnParser) {
