@@ -996,6 +996,7 @@ class Printer {
 
   /// T-SQL's OPENJSON(…) WITH (…).
   static bool with_definitions(const TableFunction& n) {
+    if (n.calls.empty()) return false;
     for (const auto& part : n.calls[0]->name) {
       if (part.text.size() >= 4 && (part.text[0] | 0x20) == 'o' && (part.text[1] | 0x20) == 'p' &&
           (part.text[2] | 0x20) == 'e' && (part.text[3] | 0x20) == 'n') {

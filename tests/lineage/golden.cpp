@@ -1,5 +1,7 @@
 #include "tests/lineage/golden.h"
 
+#include <algorithm>
+#include <fstream>
 #include <map>
 #include <set>
 #include <sstream>
@@ -61,6 +63,15 @@ std::string write_cases(const std::vector<GoldenCase>& cases) {
 }
 
 Relations relations_of(std::string_view tables) {
+  if (tables.starts_with('@')) {
+    std::ostringstream schema;
+    schema << std::ifstream(TIDELINE_SOURCE_DIR "/tests/lineage/golden/" + std::string(tables.substr(1)) + ".schema")
+                  .rdbuf();
+    std::string text = schema.str();
+    std::replace(text.begin(), text.end(), '\n', ' ');
+    if (text.empty() || text.starts_with('@')) throw std::runtime_error("no schema " + std::string(tables));
+    return relations_of(text);
+  }
   Relations relations;
   std::size_t at = 0;
   while ((at = tables.find_first_not_of(' ', at)) != std::string_view::npos) {
