@@ -156,6 +156,7 @@ class Resolver {
   void combine_by_position(Shape& out, std::span<Shape* const> unions);
   void combine_by_name(Shape& out, std::span<Shape* const> unions, bool guessed);
   Shape* values(const sql::Values& values, Scope* outer);
+  void order_whole(const sql::Query& query, Scope* outer, Shape& shape);
   void order_by(const sql::Query& query, Scope& scope, Shape& shape, Shape& result);
   std::size_t bind(const sql::With& with, Scope* outer, Shape& uses);
   Shape* cte(const sql::Cte& cte, bool recursive, Scope* outer);

@@ -32,18 +32,22 @@ Shape* Resolver::query(const sql::Query& query, Scope* outer) {
     order_by(query, scope, *shape, *shape);
   } else {
     shape = query.body != nullptr ? term(*query.body, outer) : uses;
-    const bool is_ordered = !query.order_by.empty() || !query.sorts.empty();
-    if (is_ordered && shape != uses) {
-      Scope scope(outer);
-      scope.items.emplace_back().shape = shape;
-      // A shape of its own: what is wrapped may be a query that stands elsewhere as well.
-      order_by(query, scope, *uses, *shape);
-      shape->influences.insert(shape->influences.end(), uses->influences.begin(), uses->influences.end());
-      shape->inner.insert(shape->inner.end(), uses->inner.begin(), uses->inner.end());
-    }
+    if (shape != uses) order_whole(query, outer, *shape);
   }
   unbind(query.with, bound);
   return shape;
+}
+
+/// ORDER BY of what is no SELECT: its columns alone are in reach.
+void Resolver::order_whole(const sql::Query& query, Scope* outer, Shape& shape) {
+  if (query.order_by.empty() && query.sorts.empty()) return;
+  Scope scope(outer);
+  scope.items.emplace_back().shape = &shape;
+  // A shape of its own: what is wrapped may be a query that stands elsewhere as well.
+  Shape* uses = make_shape();
+  order_by(query, scope, *uses, shape);
+  shape.influences.insert(shape.influences.end(), uses->influences.begin(), uses->influences.end());
+  shape.inner.insert(shape.inner.end(), uses->inner.begin(), uses->inner.end());
 }
 
 void Resolver::order_by(const sql::Query& query, Scope& scope, Shape& shape, Shape& result) {
@@ -160,7 +164,11 @@ Shape* Resolver::cte_rows(const sql::Cte& cte, bool recursive, Scope* outer) {
   }
   ctes_[name].pop_back();
   unbind(cte.query->with, bound);
-  if (!rows->read_as_cte) return aliased(combine(*operation, terms), names);
+  if (!rows->read_as_cte) {
+    Shape* all = combine(*operation, terms);
+    order_whole(*cte.query, outer, *all);
+    return aliased(all, names);
+  }
   std::vector<std::vector<Input>> steps(count);
   for (Shape* further : std::span(terms).subspan(1)) {
     rows->inner.push_back(further);

@@ -253,7 +253,7 @@ const Statement* Parser::create() {
     }
   }
   auto rest = position_;
-  bool options_follow = at(K::kWith) || at_word("distributed");
+  bool options_follow = (at(K::kWith) && at_clause()) || at_distributed();
   if (node->query != nullptr && options_follow) {
     while (!at_end()) advance();
   }

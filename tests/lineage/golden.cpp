@@ -1,6 +1,7 @@
 #include "tests/lineage/golden.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <set>
@@ -48,6 +49,17 @@ std::vector<GoldenCase> read_cases(std::string_view text) {
     }
   }
   return cases;
+}
+
+std::vector<GoldenCase> all_cases() {
+  std::vector<GoldenCase> all;
+  for (const auto& entry : std::filesystem::directory_iterator(TIDELINE_SOURCE_DIR "/tests/lineage/golden")) {
+    if (entry.path().extension() != ".txt") continue;
+    std::ostringstream text;
+    text << std::ifstream(entry.path()).rdbuf();
+    for (auto& one : read_cases(text.str())) all.push_back(std::move(one));
+  }
+  return all;
 }
 
 std::string write_cases(const std::vector<GoldenCase>& cases) {
@@ -128,8 +140,11 @@ std::string render(const QueryLineage& result, const Relations& relations) {
       first = false;
     }
     if (column.constant) out += " constant";
+    std::set<std::string> missing;
     for (const auto gap : column.gaps)
-      out += " !" + std::string(to_string(result.gaps[gap].reason)) + " " + ascii_lower(result.gaps[gap].subject);
+      missing.insert(" !" + std::string(to_string(result.gaps[gap].reason)) + " " +
+                     ascii_lower(result.gaps[gap].subject));
+    for (const auto& text : missing) out += text;
     out += "\n";
   }
   if (!result.columns_complete) out += "and more\n";

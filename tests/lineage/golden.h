@@ -22,6 +22,8 @@ struct GoldenCase {
 
 /// Of one file. Throws std::runtime_error where it is not as golden/README.md says.
 std::vector<GoldenCase> read_cases(std::string_view text);
+/// Of all files.
+std::vector<GoldenCase> all_cases();
 std::string write_cases(const std::vector<GoldenCase>& cases);
 
 /// The relations a case names; columns as written.

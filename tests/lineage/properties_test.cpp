@@ -15,33 +15,6 @@
 namespace tideline::lineage::testing {
 namespace {
 
-std::vector<GoldenCase> all_cases() {
-  std::vector<GoldenCase> all;
-  for (const auto& entry : std::filesystem::directory_iterator(TIDELINE_SOURCE_DIR "/tests/lineage/golden")) {
-    if (entry.path().extension() != ".txt") continue;
-    std::ostringstream text;
-    text << std::ifstream(entry.path()).rdbuf();
-    for (auto& one : read_cases(text.str())) all.push_back(std::move(one));
-  }
-  return all;
-}
-
-TEST(LineageProperties, WhiteSpaceAndCommentsChangeNothing) {
-  for (const GoldenCase& one : all_cases()) {
-    if (one.title == "Names without alias") continue;  // its names are made of the text
-    for (const auto& adapter : one.dialects) {
-      const auto& dialect = sql::dialect_of_adapter(adapter);
-      GoldenCase spaced = one;
-      spaced.sql.clear();
-      for (const sql::Token& token : sql::lex(one.sql, dialect)) {
-        const bool is_space = token.kind == sql::TokenKind::kSpace;
-        spaced.sql += is_space ? "\n\t/* select x from y */ " : std::string(sql::text_of(token.span, one.sql));
-      }
-      EXPECT_EQ(answer(spaced, adapter), answer(one, adapter)) << one.title << " (" << adapter << ")\n" << spaced.sql;
-    }
-  }
-}
-
 /// A chain of queries, each over the last; every column is made of some of the one before.
 struct Chain {
   struct Step {
