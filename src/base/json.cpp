@@ -11,46 +11,123 @@
 namespace tideline {
 namespace {
 
-using simdjson::dom::element;
-using simdjson::dom::element_type;
+namespace ondemand = simdjson::ondemand;
 
-Result<Json> convert(const element& in, std::string_view what) {
-  switch (in.type()) {
-    case element_type::NULL_VALUE:
-      return Json();
-    case element_type::BOOL:
-      return Json(bool(in));
-    case element_type::INT64:
-      return Json(std::int64_t(in));
-    case element_type::UINT64:
-      return Json(static_cast<double>(std::uint64_t(in)));
-    case element_type::DOUBLE:
-      return Json(double(in));
-    case element_type::STRING:
-      return Json(std::string(std::string_view(in)));
-    case element_type::ARRAY: {
-      Json::Array array;
-      for (const element child : simdjson::dom::array(in)) {
-        TRY(auto value, convert(child, what));
-        array.push_back(std::move(value));
+Error not_json(std::string_view what, std::string_view why) {
+  return Error{Code::kInvalidInput, fmt::format("{} is not valid JSON: {}", what, why), {}, {}};
+}
+
+std::size_t digits_in(std::string_view text) { return std::min(text.find_first_not_of("0123456789"), text.size()); }
+
+/// RFC 8259, and an integer of any length as it is written; nullopt for what is no number or beyond a double.
+std::optional<Json> number_in(std::string_view text) {
+  std::string_view rest = text;
+  if (rest.starts_with('-')) rest.remove_prefix(1);
+  const std::size_t whole = digits_in(rest);
+  if (whole == 0 || (whole > 1 && rest.front() == '0')) return std::nullopt;
+  rest.remove_prefix(whole);
+  const bool is_integer = rest.empty();
+  if (rest.starts_with('.')) {
+    const std::size_t fraction = digits_in(rest.substr(1));
+    if (fraction == 0) return std::nullopt;
+    rest.remove_prefix(1 + fraction);
+  }
+  if (rest.starts_with('e') || rest.starts_with('E')) {
+    rest.remove_prefix(1);
+    if (rest.starts_with('+') || rest.starts_with('-')) rest.remove_prefix(1);
+    const std::size_t exponent = digits_in(rest);
+    if (exponent == 0) return std::nullopt;
+    rest.remove_prefix(exponent);
+  }
+  if (!rest.empty()) return std::nullopt;
+  std::int64_t integer = 0;
+  if (is_integer && std::from_chars(text.data(), text.data() + text.size(), integer).ec == std::errc())
+    return Json(integer);
+  if (is_integer) return Json(Json::BigInteger{std::string(text)});
+  double value = 0;
+  if (std::from_chars(text.data(), text.data() + text.size(), value).ec != std::errc()) return std::nullopt;
+  return Json(value);
+}
+
+/// A scalar as it stands, without the white space behind it.
+std::string_view token_of(ondemand::value& value) {
+  const std::string_view token = value.raw_json_token();
+  return token.substr(0, token.find_last_not_of(" \n\t\r") + 1);
+}
+
+/// `depth`: how many arrays and objects it lies in. Bounds the recursion here and in destructors.
+Result<Json> convert(ondemand::value in, std::string_view what, std::size_t depth);
+
+Result<Json> convert_array(ondemand::array in, std::string_view what, std::size_t depth) {
+  if (depth > Json::kMaxDepth) return fail(not_json(what, "it is nested too deeply"));
+  Json::Array array;
+  for (auto element : in) {
+    ondemand::value child;
+    if (const auto error = element.get(child); error) return fail(not_json(what, simdjson::error_message(error)));
+    TRY(auto value, convert(child, what, depth + 1));
+    array.push_back(std::move(value));
+  }
+  return Json(std::move(array));
+}
+
+Result<Json> convert_object(ondemand::object in, std::string_view what, std::size_t depth) {
+  if (depth > Json::kMaxDepth) return fail(not_json(what, "it is nested too deeply"));
+  Json::Object object;
+  for (auto member : in) {
+    ondemand::field field;
+    if (const auto error = std::move(member).get(field); error)
+      return fail(not_json(what, simdjson::error_message(error)));
+    std::string_view key;
+    if (const auto error = field.unescaped_key().get(key); error)
+      return fail(not_json(what, simdjson::error_message(error)));
+    std::string name(key);
+    TRY(auto value, convert(field.value(), what, depth + 1));
+    object.emplace_back(std::move(name), std::move(value));
+  }
+  std::vector<std::string_view> keys;
+  for (const auto& [key, value] : object) keys.push_back(key);
+  std::sort(keys.begin(), keys.end());
+  if (const auto twice = std::adjacent_find(keys.begin(), keys.end()); twice != keys.end())
+    return fail(Code::kInvalidInput, fmt::format("{}: the key \"{}\" stands twice", what, *twice));
+  return Json(std::move(object));
+}
+
+Result<Json> convert(ondemand::value in, std::string_view what, std::size_t depth) {
+  ondemand::json_type type{};
+  auto error = in.type().get(type);
+  if (!error) {
+    switch (type) {
+      case ondemand::json_type::array: {
+        ondemand::array array;
+        if (error = in.get_array().get(array); !error) return convert_array(array, what, depth);
+        break;
       }
-      return Json(std::move(array));
-    }
-    case element_type::OBJECT: {
-      Json::Object object;
-      for (const auto field : simdjson::dom::object(in)) {
-        TRY(auto value, convert(field.value, what));
-        object.emplace_back(std::string(field.key), std::move(value));
+      case ondemand::json_type::object: {
+        ondemand::object object;
+        if (error = in.get_object().get(object); !error) return convert_object(object, what, depth);
+        break;
       }
-      std::vector<std::string_view> keys;
-      for (const auto& [key, value] : object) keys.push_back(key);
-      std::sort(keys.begin(), keys.end());
-      if (const auto twice = std::adjacent_find(keys.begin(), keys.end()); twice != keys.end())
-        return fail(Code::kInvalidInput, fmt::format("{}: the key \"{}\" stands twice", what, *twice));
-      return Json(std::move(object));
+      case ondemand::json_type::string: {
+        std::string_view text;
+        if (error = in.get_string().get(text); !error) return Json(std::string(text));
+        break;
+      }
+      case ondemand::json_type::boolean: {
+        bool boolean = false;
+        if (error = in.get_bool().get(boolean); !error) return Json(boolean);
+        break;
+      }
+      case ondemand::json_type::number:
+        if (auto number = number_in(token_of(in))) return std::move(*number);
+        error = simdjson::NUMBER_ERROR;
+        break;
+      case ondemand::json_type::null:
+        if (token_of(in) == "null") return Json();
+        error = simdjson::N_ATOM_ERROR;
+        break;
     }
   }
-  return fail(Code::kInternal, fmt::format("{}: unknown JSON type", what));
+  return fail(not_json(what, simdjson::error_message(error)));
 }
 
 void write_canonical(const Json& value, std::string& out) {
@@ -58,6 +135,8 @@ void write_canonical(const Json& value, std::string& out) {
     out += *b ? "true" : "false";
   } else if (const auto* integer = value.if_int()) {
     out += std::to_string(*integer);
+  } else if (const auto* big = value.if_big_integer()) {
+    out += big->digits;
   } else if (const auto* d = value.if_double()) {
     if (!std::isfinite(*d)) {
       out += "null";
@@ -113,16 +192,23 @@ std::size_t utf8_length(std::string_view text, std::size_t at) {
 }  // namespace
 
 Result<Json> Json::parse(std::string_view text, std::string_view what) {
-  // simdjson copies the text even where there is none, from no address.
-  if (text.empty()) return fail(Code::kInvalidInput, fmt::format("{} is not valid JSON: it is empty", what));
-  simdjson::dom::parser parser;
-  // Depth counts the root too; the limit keeps recursion in `convert` and in destructors bounded.
-  if (const auto error = parser.allocate(std::max<std::size_t>(text.size(), 64), kMaxDepth); error)
-    return fail(Code::kTooLarge, fmt::format("{}: {}", what, simdjson::error_message(error)));
-  element root;
-  if (const auto error = parser.parse(text.data(), text.size()).get(root); error)
-    return fail(Code::kInvalidInput, fmt::format("{} is not valid JSON: {}", what, simdjson::error_message(error)));
-  return convert(root, what);
+  if (text.empty()) return fail(not_json(what, "it is empty"));
+  // As the only element of an array: simdjson gives scalars that stand alone in another way.
+  std::string padded;
+  padded.reserve(text.size() + 2 + simdjson::SIMDJSON_PADDING);
+  padded += '[', padded += text, padded += ']';
+  ondemand::parser parser;
+  ondemand::document document;
+  ondemand::array array;
+  auto error = parser.iterate(padded.data(), padded.size(), padded.capacity()).get(document);
+  if (!error) error = document.get_array().get(array);
+  if (error) return fail(not_json(what, simdjson::error_message(error)));
+  TRY(auto root, convert_array(array, what, 0));
+  auto& elements = std::get<Array>(root.value_);
+  if (elements.size() != 1 || !document.current_location().error())
+    return fail(not_json(what, elements.empty() ? "it is empty" : "something stands behind it"));
+  Json only = std::move(elements.front());
+  return only;
 }
 
 const Json* Json::find(std::string_view key) const {

@@ -19,10 +19,15 @@ class Json {
  public:
   using Array = std::vector<Json>;
   using Object = std::vector<std::pair<std::string, Json>>;
+  /// An integer beyond 64 bits, as it was written: no digit of it is lost.
+  struct BigInteger {
+    std::string digits;
+  };
 
   Json() = default;
   explicit Json(bool value) : value_(value) {}
   explicit Json(std::int64_t value) : value_(value) {}
+  explicit Json(BigInteger value) : value_(std::move(value)) {}
   explicit Json(double value) : value_(value) {}
   explicit Json(std::string value) : value_(std::move(value)) {}
   explicit Json(const char* text) : value_(std::string(text)) {}  // else a literal would become a boolean
@@ -37,6 +42,7 @@ class Json {
   bool is_null() const { return std::holds_alternative<std::monostate>(value_); }
   const bool* if_bool() const { return std::get_if<bool>(&value_); }
   const std::int64_t* if_int() const { return std::get_if<std::int64_t>(&value_); }
+  const BigInteger* if_big_integer() const { return std::get_if<BigInteger>(&value_); }
   const double* if_double() const { return std::get_if<double>(&value_); }
   const std::string* if_string() const { return std::get_if<std::string>(&value_); }
   const Array* if_array() const { return std::get_if<Array>(&value_); }
@@ -51,7 +57,7 @@ class Json {
   std::string canonical() const;
 
  private:
-  std::variant<std::monostate, bool, std::int64_t, double, std::string, Array, Object> value_;
+  std::variant<std::monostate, bool, std::int64_t, BigInteger, double, std::string, Array, Object> value_;
 };
 
 /// Appends `text` as a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD.

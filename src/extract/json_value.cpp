@@ -55,6 +55,10 @@ std::optional<std::string> canonical_number(std::string_view token) {
   std::int64_t integer = 0;
   if (const auto parsed = std::from_chars(token.data(), end, integer); parsed.ec == std::errc() && parsed.ptr == end)
     return std::to_string(integer);
+  // An integer beyond 64 bits stays as it is written.
+  const std::string_view digits = token.substr(token.starts_with('-') ? 1 : 0);
+  if (!digits.empty() && digits.front() != '0' && digits.find_first_not_of("0123456789") == std::string_view::npos)
+    return std::string(token);
   double number = 0;
   const auto parsed = std::from_chars(token.data(), end, number);
   if (parsed.ptr != end) return std::nullopt;

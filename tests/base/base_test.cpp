@@ -71,6 +71,109 @@ TEST(Json, RefusesDuplicateKeysAndDepth) {
   EXPECT_FALSE(Json::parse("\"\xff\"", "test"));
 }
 
+TEST(Json, RefusesWhatRfc8259DoesNotKnow) {
+  for (const char* text : {" ",
+                           "[",
+                           "]",
+                           "{",
+                           "[1,]",
+                           "[,1]",
+                           "[1 2]",
+                           "[1,,2]",
+                           "[1]]",
+                           "[[1]",
+                           "1],[2",
+                           "1,2",
+                           "]",
+                           "],[",
+                           "{\"a\"}",
+                           "{\"a\":}",
+                           "{\"a\":1,}",
+                           "{a:1}",
+                           "{'a':1}",
+                           "{\"a\":1 \"b\":2}",
+                           "{\"a\" 1}",
+                           "{1:2}",
+                           "nul",
+                           "nulll",
+                           "null1",
+                           "True",
+                           "truee",
+                           "tru",
+                           "NaN",
+                           "Infinity",
+                           "-Infinity",
+                           "inf",
+                           "01",
+                           "-01",
+                           "00",
+                           "+1",
+                           "-",
+                           "1.",
+                           ".5",
+                           "-.5",
+                           "1.e5",
+                           "1e",
+                           "1e+",
+                           "0x10",
+                           "1_000",
+                           "1e400",
+                           "--1",
+                           "1-",
+                           "\"",
+                           "\"a",
+                           "a\"",
+                           "\"\\x\"",
+                           "\"\\u12\"",
+                           "\"\\ud800\"",
+                           "\"\t\"",
+                           "\"\n\"",
+                           "// c\n1",
+                           "1 // c",
+                           "/**/1",
+                           "\xEF\xBB\xBF{}",
+                           "\"\xC0\xAF\"",
+                           "[\"a\"\"b\"]",
+                           "{}{}",
+                           "[][]",
+                           "\"a\" \"b\"",
+                           "1 2",
+                           "[1}",
+                           "{\"a\":1]"})
+    EXPECT_FALSE(Json::parse(text, "test")) << text;
+  const std::string with_zero("[1\0]", 4);
+  EXPECT_FALSE(Json::parse(with_zero, "test"));
+  EXPECT_TRUE(Json::parse(std::string(64, '[') + std::string(64, ']'), "test"));
+  EXPECT_FALSE(Json::parse(std::string(65, '[') + std::string(65, ']'), "test"));
+}
+
+TEST(Json, ReadsScalarsAndNumbersExactly) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"null", "null"},
+      {" true ", "true"},
+      {"false", "false"},
+      {"\"\\u00fc\\ud83d\\ude00\"", "\"ü😀\""},
+      {"-0", "0"},
+      {"9223372036854775807", "9223372036854775807"},
+      {"-9223372036854775808", "-9223372036854775808"},
+      {"9223372036854775808", "9223372036854775808"},
+      {"18446744073709551617", "18446744073709551617"},
+      {"-123456789012345678901234567890", "-123456789012345678901234567890"},
+      {"1E3", "1000"},
+      {"0.1e-2", "0.001"},
+      {"1e300", "1e+300"},
+      {"[]", "[]"},
+      {"{ }", "{}"},
+      {"[ {\"b\" : [ ] , \"a\":\r\n\t1.50}, null]", "[{\"a\":1.5,\"b\":[]},null]"},
+  };
+  for (const auto& [text, canonical] : cases) {
+    const auto value = Json::parse(text, "test");
+    ASSERT_TRUE(value) << text << ": " << value.error().message;
+    EXPECT_EQ(value->canonical(), canonical);
+    EXPECT_EQ(Json::parse(value->canonical(), "test")->canonical(), canonical);
+  }
+}
+
 TEST(Json, CanonicalTextSortsKeys) {
   EXPECT_EQ(Json::parse(R"( {"b":[1, 2.50, 1e3], "a":{"z":null,"y":"ü\u0001"}} )", "test")->canonical(),
             "{\"a\":{\"y\":\"ü\\u0001\",\"z\":null},\"b\":[1,2.5,1000]}");
