@@ -192,11 +192,13 @@ class Collector {
       batch_.brings_compiled.add(rows.brings_compiled);
       batch_.brings_catalog.add(rows.brings_catalog);
     }
-    bool hanging = false;
-    for (const auto& column : rows.columns) hanging |= collect(column, batch_.columns);
+    bool columns_differ = false;
+    for (const auto& column : rows.columns) columns_differ |= collect(column, batch_.columns);
+    bool hanging = columns_differ;
     for (const auto& dependency : rows.dependencies) hanging |= collect(dependency, batch_.dependencies);
     for (const auto& edge : rows.lineage) hanging |= collect(edge, batch_.lineage);
     if (hanging && !object_differs) batch_.touched.push_back(rows.object.id);
+    if (columns_differ && !object_differs && rows.brings_catalog) batch_.catalogued.push_back(rows.object.id);
   }
 
  private:

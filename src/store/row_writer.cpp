@@ -88,6 +88,8 @@ constexpr pg::Statement kWriteLineage{
 
 constexpr pg::Statement kTouchObjects{
     "touch_objects", "update metadata.objects set changed_version = $2 where organization_id = $1 and id = any ($3)"};
+constexpr pg::Statement kDateCatalog{
+    "date_catalog", "update metadata.objects set catalog_as_of = $2 where organization_id = $1 and id = any ($3)"};
 constexpr pg::Statement kForgetTombstones{"forget_tombstones",
                                           "delete from metadata.tombstones t using unnest($2, $3) as back (kind, id)"
                                           " where t.organization_id = $1 and t.kind = back.kind and t.id = back.id"};
@@ -221,6 +223,11 @@ awaitable<Result<DocumentationHashes>> write_batch(TenantTransaction& transactio
   add_write(pipeline, kWriteDependencies, stamped(tenant, head), batch.dependencies);
   add_write(pipeline, kWriteLineage, stamped(tenant, head), batch.lineage);
   add_touch(pipeline, tenant, head.next, batch.touched);
+  if (!batch.catalogued.empty() && context.catalog_generated_at) {
+    pg::Params params;
+    params.add(tenant.organization).add(*context.catalog_generated_at).add(array_of(batch.catalogued));
+    pipeline.add(kDateCatalog, std::move(params));
+  }
   if (context.has_tombstones) add_forget_tombstones(pipeline, tenant, batch.added);
 
   std::vector<Uuid> added_objects;

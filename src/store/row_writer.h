@@ -129,6 +129,7 @@ struct RowBatch {
   RowArrays<DependencyRecord> dependencies;
   RowArrays<ColumnLineageRecord> lineage;
   std::vector<Uuid> touched;                 // objects whose own row stays, but something that hangs on it does not
+  std::vector<Uuid> catalogued;              // of `touched`: those whose columns a catalog changed
   std::vector<std::pair<Kind, Uuid>> added;  // of all kinds: those that were not there
 
   std::size_t rows() const {

@@ -91,8 +91,26 @@ def test_catalog_facts_outlive_a_push_without_catalog(admin):
     assert no_change(answer)
     # A catalog that is there replaces what the last one said.
     admin.push("made/keep", projects.manifest(minute=2), projects.catalog(document, 2, extra=["NEW"]))
-    names = [row["name"].lower() for row in admin.full(connection_ids=connection).rows["columns"].values()]
-    assert names.count("new") == 3
+    after = admin.full(connection_ids=connection)
+    assert [row["name"].lower() for row in after.rows["columns"].values()].count("new") == 3
+    # Since when the catalog's facts stand: also where they changed in the columns alone.
+    models = [id for id, row in after.rows["objects"].items() if row["object_type"] == "model"]
+    for full, minute in ((before, 0), (after, 2)):
+        assert {full.rows["objects"][id]["catalog_as_of"][:19] for id in models} == {projects.stamp(minute)[:19]}
+
+
+@pytest.mark.parametrize("number", [2**63, 2**64 + 1, -(10**30) - 7])
+def test_integers_beyond_64_bits_lose_no_digit(admin, number):
+    def mark(document):
+        for node in document["nodes"].values():
+            node["meta"] = {"big": number}
+            node.setdefault("config", {})["meta"] = {"big": number}
+
+    document = projects.changed(projects.manifest(), mark)
+    connection = admin.push(f"made/big{number}", document, projects.catalog(document))["connection_id"]
+    models = [row["metadata"] for row in admin.full(connection_ids=connection).rows["objects"].values()
+              if row["object_type"] == "model"]
+    assert models and all(metadata["meta"] == {"big": number} and metadata["unique_id"] for metadata in models)
 
 
 def test_manifest_without_compiled_sql_keeps_it(admin):
