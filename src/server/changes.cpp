@@ -20,11 +20,6 @@ tl::unexpected<Error> no_such_connection() {
   return fail(Code::kNotFound, "no such connection in this organization", "GET …/heads lists them");
 }
 
-/// Whether a snapshot will do: of this database, and of the state that was confirmed or a newer one.
-bool is_current(const ReadRequest& read, const Uuid& epoch, Version version) {
-  return epoch == read.state.epoch && version >= read.state.version;
-}
-
 std::string hex_of(std::string_view bytes) {
   return hex({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
 }

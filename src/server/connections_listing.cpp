@@ -12,8 +12,9 @@ namespace {
 
 using Listing = std::shared_ptr<const store::ConnectionListing>;
 
-bool is_behind(const store::ConnectionListing& listing, const store::OrganizationState& state) {
-  return listing.version < state.version || (listing.version == state.version && listing.activity < state.activity);
+bool is_as_new(const store::ConnectionListing& listing, const ReadRequest& read) {
+  return is_current(read, listing.epoch, listing.version) &&
+         (listing.version > read.state.version || listing.activity >= read.state.activity);
 }
 
 /// Of the state asked for or a newer one.
@@ -23,7 +24,7 @@ awaitable<Result<Listing>> listing_of(ReadContext& context, ReadRequest read) {
     return store::read_connection_listing(context.database, read.tenant, consistency, read.deadline);
   };
   const auto judge = [&read](const store::ConnectionListing& listing) -> Result<void> {
-    if (is_behind(listing, read.state)) return behind();
+    if (!is_as_new(listing, read)) return behind();
     return {};
   };
   CO_TRY(auto listing, co_await ask_standby_then_primary<store::ConnectionListing>(context, ask, judge));

@@ -19,7 +19,7 @@
 namespace tideline::server {
 
 inline bool is_of(const store::ConnectionListing& listing, const store::OrganizationState& state) {
-  return listing.version == state.version && listing.activity == state.activity;
+  return listing.epoch == state.epoch && listing.version == state.version && listing.activity == state.activity;
 }
 inline bool is_of(const store::Heads& heads, const store::OrganizationState& state) {
   return heads.version == state.version && heads.epoch == state.epoch;
@@ -74,7 +74,12 @@ struct ReadRequest {
   Deadline deadline;
 };
 
-/// For a database whose snapshot is older than the confirmed state.
+/// Whether a snapshot will do: of this database, and of the state that was confirmed or a newer one.
+inline bool is_current(const ReadRequest& read, const Uuid& epoch, Version version) {
+  return epoch == read.state.epoch && version >= read.state.version;
+}
+
+/// For a database whose snapshot is older than the confirmed state, or of another history.
 inline tl::unexpected<Error> behind() {
   return fail(Code::kUnavailable, "The database is behind what this server has seen", "Try again.");
 }
@@ -103,7 +108,7 @@ awaitable<Result<Reader>> open_reader(ReadContext& context, const ReadRequest& r
     return Reader::open(context.database, read.tenant, query, consistency, read.deadline);
   };
   const auto judge = [&read](const Reader& reader) -> Result<void> {
-    if (reader.version() < read.state.version) return behind();
+    if (!is_current(read, reader.epoch(), reader.version())) return behind();
     return {};
   };
   co_return co_await ask_standby_then_primary<Reader>(context, ask, judge);

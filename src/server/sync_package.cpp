@@ -109,6 +109,7 @@ std::optional<store::SyncPackageHead> head_of_empty(ReadContext& context, const 
   const auto& state = read.state;
   if (!request.last_sync || *request.last_sync != state.stamp) return std::nullopt;
   store::SyncPackageHead head{
+      .epoch = state.epoch,
       .version = state.version,
       .stamp = state.stamp,
       .timestamp = request.as_of && *request.as_of <= state.stamp ? *request.as_of : state.stamp,

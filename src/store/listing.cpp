@@ -10,7 +10,7 @@ namespace {
 
 constexpr pg::Statement kListingState{
     "listing_state",
-    "select h.version, (select coalesce(sum(c.activity), 0)::bigint from enterprise.connections c"
+    "select h.version, enterprise.epoch(), (select coalesce(sum(c.activity), 0)::bigint from enterprise.connections c"
     "                    where c.organization_id = $1)"
     "  from metadata.heads h where h.organization_id = $1"};
 constexpr pg::Statement kListing{
@@ -57,7 +57,10 @@ awaitable<Result<ConnectionListing>> read_connection_listing(Database& database,
   const auto& rows = results[1];
   if (state.empty()) co_return fail(Code::kPermissionDenied, "Access denied to organization");
 
-  ConnectionListing listing{.version = Version{state.int64(0, 0)}, .activity = state.int64(0, 1), .connections = {}};
+  ConnectionListing listing{.epoch = state.uuid(0, 1),
+                            .version = Version{state.int64(0, 0)},
+                            .activity = state.int64(0, 2),
+                            .connections = {}};
   listing.connections.reserve(static_cast<std::size_t>(rows.rows()));
   for (int row = 0; row < rows.rows(); ++row) {
     listing.connections.push_back({.id = rows.id<ConnectionId>(row, 0),
@@ -87,6 +90,7 @@ awaitable<Result<DocumentationReader>> DocumentationReader::open(Database& datab
   CO_TRY(const auto state, co_await reader.transaction_.exec(kListingState, std::move(organization), deadline));
   if (state.empty()) co_return fail(Code::kPermissionDenied, "Access denied to organization");
   reader.version_ = Version{state.int64(0, 0)};
+  reader.epoch_ = state.uuid(0, 1);
 
   pg::Params params;
   params.add(tenant.organization);

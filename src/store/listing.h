@@ -28,6 +28,7 @@ struct ListedConnection {
 };
 
 struct ConnectionListing {
+  Uuid epoch;                                 // of the database
   Version version;                            // of the snapshot
   std::int64_t activity = 0;                  // there (OrganizationState)
   std::vector<ListedConnection> connections;  // by (full_name in lower case, subdir, type, id)
@@ -48,12 +49,14 @@ class DocumentationReader {
   /// kPermissionDenied when the user is not a member (any more).
   static awaitable<Result<DocumentationReader>> open(Database& database, Tenant tenant, DocumentationQuery query,
                                                      Consistency consistency, Deadline deadline);
+  Uuid epoch() const { return epoch_; }
   Version version() const { return version_; }
   awaitable<Result<std::optional<RowChunk>>> next(Deadline deadline);
 
  private:
   explicit DocumentationReader(TenantTransaction transaction) : transaction_(std::move(transaction)) {}
   TenantTransaction transaction_;
+  Uuid epoch_;
   Version version_;
   std::optional<pg::RowStream> stream_;
 };

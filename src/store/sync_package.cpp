@@ -31,7 +31,7 @@ constexpr pg::Statement kHead{
     "                            and f.created_version < c.incarnation)"
     "              or exists (select from metadata.tombstones t where t.organization_id = $1 and t.connection_id = c.id"
     "                            and t.kind in (2, 3) and t.created_version < c.incarnation))),"
-    "       set_config('plan_cache_mode', 'force_generic_plan', true)"
+    "       enterprise.epoch(), set_config('plan_cache_mode', 'force_generic_plan', true)"
     "  from metadata.heads h where h.organization_id = $1"};
 
 // Places: live rows and tombstones in one order, cut by offset first and by the number of live rows then.
@@ -170,6 +170,7 @@ awaitable<Result<void>> SyncPackageReader::read_head(Deadline deadline) {
     for (const Uuid& id : rows.uuids(0, 4)) head_.connections->push_back({id});
   }
   const bool came_back = rows.boolean(0, 5);
+  head_.epoch = rows.uuid(0, 6);
   // No version that old: since the organization's start, unless what is below the floor is forgotten.
   head_.base = Version{base.value_or(0)};
   head_.incremental = query_.last_sync && *query_.last_sync <= head_.stamp && head_.base >= floor && !came_back;

@@ -31,6 +31,7 @@ struct SyncPackageQuery {
 
 /// What is known of a page before its rows.
 struct SyncPackageHead {
+  Uuid epoch;           // of the database
   Version version;      // of the snapshot
   Timestamp stamp;      // of that version
   Timestamp timestamp;  // what the client is to ask from next time
@@ -65,6 +66,7 @@ class SyncPackageReader {
                                                    Consistency consistency, Deadline deadline);
 
   const SyncPackageHead& head() const { return head_; }
+  Uuid epoch() const { return head_.epoch; }
   Version version() const { return head_.version; }
   /// Empty unless the page is the first of an incremental answer.
   const Deletions& deletions() const { return deletions_; }

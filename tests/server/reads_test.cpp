@@ -288,6 +288,18 @@ TEST_F(ReadsTest, WorkspaceHasOneSessionPerUser) {
   EXPECT_EQ(count("metadata.ide_sync_sessions"), 4);
 }
 
+// A standby that was not rebuilt after a restore may be of a higher version than the primary.
+TEST_F(ReadsTest, ADatabaseOfAnotherHistoryIsNotBelieved) {
+  push(make_connection(), project(2));
+  auto request = read();
+  request.state.epoch = Uuid::random();
+  request.state.version = Version{1};
+  const auto code_of = [](const auto& result) { return result ? Code::kInternal : result.error().code; };
+  EXPECT_EQ(code_of(run(server::sync_package(*context_, request, {}))), Code::kUnavailable);
+  EXPECT_EQ(code_of(run(server::list_documentation(*context_, request, {}))), Code::kUnavailable);
+  EXPECT_EQ(code_of(run(server::list_connections(*context_, request))), Code::kUnavailable);
+}
+
 TEST_F(ReadsTest, SessionIsItsUsersToChangeAndTheAdminsToSee) {
   server::RegisterSessionRequest request;
   request.workspace_identifier = "acme/shop";
