@@ -222,7 +222,7 @@ bool Parser::special_argument(Argument& item, std::size_t place, std::string_vie
   return false;
 }
 
-void Parser::argument(Builder<Argument>& out, std::string_view function) {
+void Parser::argument(Builder<Argument>& out, std::string_view function, bool unclosed) {
   auto from = begin();
   Argument item{};
   bool word = at_name();
@@ -269,7 +269,7 @@ void Parser::argument(Builder<Argument>& out, std::string_view function) {
         item.value = node;
       }
     }
-    if (at(K::kAs) && function != "extract") {
+    if (at(K::kAs) && function != "extract" && !unclosed) {
       advance();
       auto alias = name_or_error("a name after AS");
       auto* node = make<Aliased>(from);
@@ -333,7 +333,7 @@ void Parser::call_arguments(Call& node) {
     auto from = begin();
     auto first = arguments.size();
     if (at(K::kOrder) && keyword(1) == K::kBy) break;
-    argument(arguments, function);
+    argument(arguments, function, partners_[open] == 0);
     argument_forms(arguments, function);
     if (at(Op::kComma)) {
       advance();
@@ -346,6 +346,7 @@ void Parser::call_arguments(Call& node) {
                   at(K::kDefault) || at_word("wrapper");
     if (clause) break;
     unexpected("a comma or a closing parenthesis");
+    if (partners_[open] == 0) break;
     skip_to_follow(false);
     arguments.shrink(first + 1);  // one in error stands for all that its words made of it
     arguments.back() = {.value = error_expression(from), .name = {}, .arrow = {}, .lead = Lead::kComma};

@@ -466,6 +466,7 @@ const Expression* Parser::parenthesized() {
   auto inner_from = begin();
   Builder<Field> fields(*this);
   bool comma = false;
+  bool unclosed = partners_[open] == 0;  // then it ends with the first value, not with the statement
   while (!at(Op::kRightParen) && !at_end()) {
     const Expression* value = nullptr;
     if (fields.size() == 0) {
@@ -479,7 +480,7 @@ const Expression* Parser::parenthesized() {
         node->query = whole;
         return node;
       }
-      if (accept(K::kAs)) {
+      if (!unclosed && accept(K::kAs)) {
         auto alias = name_or_error("a name after AS");
         auto* node = make<Aliased>(inner_from);
         node->value = value;
@@ -488,14 +489,14 @@ const Expression* Parser::parenthesized() {
       }
       if (!at_list_end(false)) {
         unexpected("a closing parenthesis");
-        skip_to_follow(false);
+        if (!unclosed) skip_to_follow(false);
         value = error_expression(inner_from);
       }
     } else {
       value = element();
     }
     fields.push({.name = {}, .key = nullptr, .value = value});
-    if (!accept(Op::kComma)) break;
+    if (unclosed || !accept(Op::kComma)) break;
     comma = true;
   }
   case_depth_ = outer_case;
@@ -523,10 +524,8 @@ const Expression* Parser::case_expression() {
     // WHEN 1, 2 THEN
     if (!at(K::kThen)) {
       unexpected("THEN");
-      while (!at_closing() && !at_end() && !at(K::kThen) && !at(K::kWhen) && !at(K::kElse) && !at(K::kEnd) &&
-             !at(K::kFrom)) {
-        if (partners_[position_] != 0) position_ = partners_[position_];
-        advance();
+      while (!at_list_end(false) && !at(K::kThen) && !at(K::kWhen) && !at(K::kElse) && !at(K::kEnd) && !at(K::kFrom)) {
+        skip_one();
       }
       when.condition = error_expression(part);
     }
@@ -535,10 +534,7 @@ const Expression* Parser::case_expression() {
       when.result = expression();
       if (!at(K::kWhen) && !at(K::kElse) && !at(K::kEnd)) {
         unexpected("WHEN, ELSE or END");
-        while (!at_closing() && !at_end() && !at(K::kWhen) && !at(K::kElse) && !at(K::kEnd) && !at(K::kFrom)) {
-          if (partners_[position_] != 0) position_ = partners_[position_];
-          advance();
-        }
+        while (!at_list_end(false) && !at(K::kWhen) && !at(K::kElse) && !at(K::kEnd) && !at(K::kFrom)) skip_one();
         when.result = error_expression(part);
       }
     } else {

@@ -336,7 +336,7 @@ class Parser {
   const Expression* table_argument(std::uint32_t from);
   void call_suffixes(Call& call);
   bool special_argument(Argument& item, std::size_t place, std::string_view function);
-  void argument(Builder<Argument>& out, std::string_view function);
+  void argument(Builder<Argument>& out, std::string_view function, bool unclosed);
   void argument_forms(Builder<Argument>& out, std::string_view function);
   static bool is_bare_part(const Expression* value);
   void mark_date_part(Builder<Argument>& arguments, std::string_view function);

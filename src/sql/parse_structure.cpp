@@ -45,11 +45,11 @@ const Expression* Parser::bracket_array(std::uint32_t from, TypeName type, bool 
     }
     if (!at_list_end(false)) {
       unexpected("a comma or `]`");
-      skip_to_follow(false);
+      if (partners_[open] != 0) skip_to_follow(false);
       value = error_expression(start);
     }
     list.push(value);
-    if (!accept(Op::kComma)) break;
+    if (partners_[open] == 0 || !accept(Op::kComma)) break;
   }
   --argument_depth_;
   case_depth_ = outer_case;

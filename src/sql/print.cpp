@@ -1060,7 +1060,13 @@ class Printer {
 
   void items(List<SelectItem> list) {
     commas(list, [&](const SelectItem& item) {
-      expression(*item.value);
+      // In T-SQL a = b at the beginning of an item would be an alias and its value.
+      const auto* operation = as<Operation>(item.value);
+      if (operation != nullptr && operation->links[0].op == Operator::kEqual) {
+        parenthesized(*item.value);
+      } else {
+        expression(*item.value);
+      }
       if (!item.aliases.empty()) {
         word("AS");
         names_in_parentheses(item.aliases);
