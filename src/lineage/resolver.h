@@ -26,6 +26,10 @@
 
 namespace tideline::lineage {
 
+/// Recursion at which nothing is resolved any more where it is first used: below it an expression or a statement nests
+/// as deep as the parser lets it.
+inline constexpr std::uint32_t kMaxLazyDepth = sql::kMaxDepth;
+
 struct RowInfluence {
   NodeId node;
   EdgeKind kind;
@@ -119,6 +123,17 @@ class Resolver {
   struct Values {
     std::vector<Input> inputs;
     bool of_rows = false;
+  };
+
+  class Deeper {
+   public:
+    explicit Deeper(std::uint32_t& depth) : depth_(depth) { ++depth_; }
+    ~Deeper() { --depth_; }
+    Deeper(const Deeper&) = delete;
+    Deeper& operator=(const Deeper&) = delete;
+
+   private:
+    std::uint32_t& depth_;
   };
 
   // resolver.cpp: the result
@@ -235,6 +250,8 @@ class Resolver {
   Shape* row_of(const sql::Expression* expression, Scope& scope, Transform& way);
   Resolved field_of_row(const sql::Column& column, Scope& scope);
   Shape* open_row(Shape& row, Transform way, sql::Span span);
+  /// Resolved where it is used; a gap where that is nested too deep.
+  NodeId lazily(const sql::Expression* expression, const Name& name, Scope& scope, Shape& shape);
   NodeId pending_alias(const Name& name, Scope& scope, Shape& shape);
   /// ClickHouse: a column of a nested structure, whose own name is items.sku.
   NodeId dotted_column(const sql::Column& column, Scope& scope);
@@ -276,6 +293,7 @@ class Resolver {
   std::unordered_map<std::string, std::size_t> script_tables_;  // made by earlier statements, by name in lower case
   std::unordered_map<std::string, Shape*> script_shapes_;
   std::size_t current_statement_ = 0;
+  std::uint32_t depth_ = 0;               // of queries and expressions in each other
   std::vector<Name> variables_;           // DECLAREd
   std::size_t demanded_from_ = SIZE_MAX;  // position of the first column that is only demanded
   std::size_t budget_ = 0;

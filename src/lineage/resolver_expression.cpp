@@ -124,6 +124,7 @@ void Resolver::visit_call(const sql::Call& call, Scope& scope, Shape& shape, Way
 void Resolver::visit(const sql::Expression* expression, Scope& scope, Shape& shape, Way way, Values& values) {
   using sql::NodeKind;
   if (expression == nullptr || !step()) return;
+  const Deeper deeper(depth_);
   const auto go = [&](const sql::Expression* part) { visit(part, scope, shape, way, values); };
   const auto all = [&](sql::List<const sql::Expression*> parts) {
     for (const auto* part : parts) go(part);

@@ -340,6 +340,12 @@ NodeId Resolver::whole_row(Shape& shape, sql::Span span) {
   return graph_.make(values.inputs, span, kNone, values.of_rows);
 }
 
+NodeId Resolver::lazily(const sql::Expression* expression, const Name& name, Scope& scope, Shape& shape) {
+  if (depth_ >= kMaxLazyDepth) return gap_node(gap(Reason::kTooComplex, name.text, expression->span));
+  const Deeper deeper(depth_);
+  return value(expression, scope, shape);
+}
+
 /// ClickHouse: the alias of an item that comes later, or of WITH expression AS name. Its own name means the column in
 /// it.
 NodeId Resolver::pending_alias(const Name& name, Scope& scope, Shape& shape) {
@@ -348,7 +354,7 @@ NodeId Resolver::pending_alias(const Name& name, Scope& scope, Shape& shape) {
   if (at == scope.pending.end() || at->second == nullptr) return kNone;
   const sql::Expression* expression = at->second;
   at->second = nullptr;
-  const NodeId node = value(expression, scope, shape);
+  const NodeId node = lazily(expression, name, scope, shape);
   scope.aliases.emplace(key, node);
   return node;
 }
@@ -383,7 +389,7 @@ NodeId Resolver::in_scope(const sql::Column& column, Scope& scope, bool is_inner
       Shape& made = *bound->second.back();
       if (!made.columns.empty()) return made.columns.front().node;
       if (const auto* expression = std::exchange(made.expression, nullptr); expression != nullptr) {
-        const NodeId node = value(expression, scope, shape);
+        const NodeId node = lazily(expression, name, scope, shape);
         made.expression = expression;
         scope.aliases.emplace(ascii_lower(name.text), node);
         return node;

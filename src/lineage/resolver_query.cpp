@@ -24,6 +24,7 @@ std::size_t ordinal(const sql::Expression* expression) {
 Shape* Resolver::query(const sql::Query& query, Scope* outer) {
   Shape* uses = make_shape();
   if (!step()) return uses;
+  const Deeper deeper(depth_);
   const std::size_t bound = bind(query.with, outer, *uses);
   Shape* shape = nullptr;
   if (const auto* plain = sql::as<sql::Select>(query.body)) {

@@ -101,6 +101,11 @@ Shape* Resolver::script_table(const std::string& name) {
   if (made == script_tables_.end() || made->second >= current_statement_) return nullptr;
   const auto [known, fresh] = script_shapes_.emplace(name, nullptr);
   if (!fresh) return known->second;
+  if (depth_ >= kMaxLazyDepth) {
+    Shape* lost = open_shape(gap(Reason::kTooComplex, name, {}));
+    return script_shapes_[name] = lost;
+  }
+  const Deeper deeper(depth_);
   const std::size_t outer = std::exchange(current_statement_, made->second);
   auto ctes = std::exchange(ctes_, {});
   std::vector<std::string> target;

@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <sstream>
 
 #include "lineage/project.h"
@@ -145,6 +146,67 @@ TEST(LineageProperties, AWideUnionIsLinear) {
   ASSERT_EQ(result.columns.size(), 2U);
   EXPECT_EQ(result.columns[1].edges.size(), 1U);
   EXPECT_LT(result.steps, 4 * sql.size());
+}
+
+std::string repeated(std::size_t count, const std::function<std::string(std::size_t)>& part) {
+  std::string out;
+  for (std::size_t i = 0; i < count; ++i) out += part(i);
+  return out;
+}
+
+TEST(LineageHostile, StepsAreInProportionToTheText) {
+  const auto n = [](std::size_t i) { return std::to_string(i); };
+  struct Case {
+    std::string_view adapter;
+    std::string sql;
+  };
+  const std::vector<Case> cases{
+      {"bigquery", "select a0" + repeated(100'000, [&](std::size_t i) { return ", a" + n(i); }) + " from orders"},
+      {"postgres", "select " + std::string(50'000, '(') + "id" + std::string(50'000, ')') + " from orders"},
+      {"postgres", "select " + repeated(30'000, [](std::size_t) { return "case when id then "; }) + "1 from orders"},
+      {"clickhouse", "select 1" +
+                         repeated(20'000, [&](std::size_t i) { return ", a" + n(i + 1) + " + 1 as a" + n(i); }) +
+                         " from orders"},
+      {"clickhouse",
+       "with id as b0" +
+           repeated(5'000, [&](std::size_t i) { return ", b" + n(i) + " + b" + n(i) + " as b" + n(i + 1); }) +
+           " select b5000 from orders"},
+      {"sqlserver", "select id into #t0 from orders;" +
+                        repeated(5'000,
+                                 [&](std::size_t i) {
+                                   return "select x.id + y.id as id into #t" + n(i + 1) + " from #t" + n(i) + " x, #t" +
+                                          n(i) + " y;";
+                                 }) +
+                        "select id from #t5000"},
+      {"bigquery", "select x.* from (select array_agg(o)[offset(0)] as x from orders o)" +
+                       repeated(2'000, [](std::size_t) { return " union all select id from orders"; })},
+      {"duckdb", "select " + repeated(3'000, [](std::size_t) { return "columns('i.*|a+'), "; }) + "1 from orders"},
+      {"duckdb", "select columns('" + std::string(900, '(') + "a" + std::string(900, ')') + "') from orders"},
+      {"bigquery", "from orders o" + repeated(200, [](std::size_t) { return " |> extend o.id + 1 as x |> drop x"; })},
+      {"trino",
+       "select * from " + repeated(100, [](std::size_t) { return "table(f(table(select * from "; }) + "orders"},
+      {"snowflake", "select * from orders match_recognize (measures " +
+                        repeated(20'000, [&](std::size_t i) { return "last(a.id) as m" + n(i) + ", "; }) +
+                        "1 as z pattern (a+) define a as id > 1)"},
+      {"oracle", "select * from orders, json_table(doc, '$' columns (" +
+                     repeated(20'000, [&](std::size_t i) { return "c" + n(i) + " number path '$', "; }) +
+                     "z number path '$'))"},
+  };
+  const Relations relations = relations_of("orders(id, amount, status, doc)");
+  for (const auto& [adapter, sql] : cases) {
+    const auto result = analyse(sql, sql::dialect_of_adapter(adapter), relations);
+    EXPECT_LE(result.steps, kFreeSteps + kStepsPerByte * sql.size() + 4 * kMaxColumns) << sql.substr(0, 80);
+  }
+}
+
+TEST(LineageHostile, TenMegabytesInOneStatement) {
+  std::string sql = "select id";
+  while (sql.size() < 10'000'000) sql += ", case when amount > 0 then amount + 1 end as c" + std::to_string(sql.size());
+  sql += " from orders";
+  const Relations relations = relations_of("orders(id, amount)");
+  const auto result = analyse(sql, sql::dialect_of_adapter("snowflake"), relations);
+  EXPECT_LE(result.steps, 2 * sql.size());
+  EXPECT_GT(result.columns.size(), kMaxColumns / 2);
 }
 
 // ---- Projects ----

@@ -249,9 +249,38 @@ TEST(ParserHostile, RubbishIsLinear) {
                                 "${",
                                 "%(a",
                                 "1e",
-                                "x -> "}) {
+                                "x -> ",
+                                "match_recognize (measures a as b define ",
+                                "json_table(a, 'x' columns (nested path 'y' ",
+                                "xmltable('x' passing ",
+                                "columns('a') ",
+                                "* apply(f) ",
+                                "with function f(x int) returns int return ",
+                                "model dimension by (",
+                                "q'[",
+                                "range<date ",
+                                "begin ",
+                                "declare a, ",
+                                "output inserted.a ",
+                                "|> aggregate a group by ",
+                                "|> call f(",
+                                "a ? b : ",
+                                "@a := ",
+                                "table(t ",
+                                "f(model m, table(",
+                                "f(variadic ",
+                                "values 1, ",
+                                "insert all when a then into t ",
+                                "rows from (f() as (",
+                                "at a ",
+                                "unpivot a.b as c at d, ",
+                                "t@v1 ",
+                                "with fill ",
+                                "a member of ",
+                                "a::$b"}) {
     for (auto id :
-         {DialectId::kBigquery, DialectId::kSnowflake, DialectId::kDuckdb, DialectId::kTsql, DialectId::kClickhouse}) {
+         {DialectId::kBigquery, DialectId::kSnowflake, DialectId::kDuckdb, DialectId::kTsql, DialectId::kClickhouse,
+          DialectId::kOracle, DialectId::kMysql, DialectId::kTrino, DialectId::kRedshift}) {
       expect_linear(repeated(part, 50'000), dialect(id));
       expect_linear("select * from t where a " + repeated(part, 50'000), dialect(id));
     }
