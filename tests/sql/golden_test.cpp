@@ -86,7 +86,8 @@ INSTANTIATE_TEST_SUITE_P(Dialects, GoldenTrees,
                          testing::Values(DialectId::kGeneric, DialectId::kSnowflake, DialectId::kBigquery,
                                          DialectId::kRedshift, DialectId::kDatabricks, DialectId::kDuckdb,
                                          DialectId::kPostgres, DialectId::kTrino, DialectId::kTsql,
-                                         DialectId::kClickhouse, DialectId::kMysql, DialectId::kOracle),
+                                         DialectId::kClickhouse, DialectId::kMysql, DialectId::kOracle,
+                                         DialectId::kSqlite),
                          [](const auto& parameter) { return std::string(dialect(parameter.param).name); });
 
 TEST(PrintCorpus, PrintedSqlOfRealProjectsParsesToTheSameTree) {
