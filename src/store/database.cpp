@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/log.h"
+
 namespace tideline::store {
 namespace {
 
@@ -56,7 +58,15 @@ awaitable<Result<std::unique_ptr<Database>>> Database::open(boost::asio::any_io_
   CO_TRY(auto primary, co_await pg::Pool::open(executor, with_session_settings(std::move(options.primary)), deadline));
   std::unique_ptr<pg::Pool> replica;
   if (options.replica) {
-    CO_TRY(replica, co_await pg::Pool::open(executor, with_session_settings(std::move(*options.replica)), deadline));
+    pg::PoolOptions settings = with_session_settings(std::move(*options.replica));
+    auto opened = co_await pg::Pool::open(executor, settings, std::min(deadline, within(kStandbyPatience)));
+    if (!opened) {
+      log(LogLevel::kWarning, "the standby is away: the primary serves its reads until it is back",
+          {{"detail", describe(opened.error())}});
+      settings.min_size = 0;
+      CO_TRY(opened, co_await pg::Pool::open(executor, std::move(settings), deadline));
+    }
+    replica = std::move(*opened);
   }
   co_return std::unique_ptr<Database>(new Database(std::move(primary), std::move(replica)));
 }

@@ -66,8 +66,8 @@ struct ServerKeys {
 
 class Database {
  public:
-  /// Connects both pools. `executor` must be running while the database is used. kUnavailable when it cannot be
-  /// reached.
+  /// Connects both pools. `executor` must be running while the database is used. kUnavailable when the primary cannot
+  /// be reached; a standby that cannot is looked for again later.
   static awaitable<Result<std::unique_ptr<Database>>> open(boost::asio::any_io_executor executor,
                                                            DatabaseOptions options, Deadline deadline);
 
