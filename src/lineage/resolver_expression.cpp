@@ -85,6 +85,7 @@ void Resolver::visit_call(const sql::Call& call, Scope& scope, Shape& shape, Way
     way = with(way, Transform::kAggregated);
     values.of_rows = true;
   }
+  if (call.no_parentheses && name.starts_with("next value for")) values.of_rows = true;
   if (call.base != nullptr) visit(call.base, scope, shape, way, values);
   if (is_method(call)) {
     sql::Column base;

@@ -50,6 +50,7 @@ struct Dialect {
   bool hash_comments = false;           // # … to the end of the line
   bool slash_comments = false;          // // … to the end of the line (Snowflake)
   bool hash_in_words = false;           // #temp, a#b (T-SQL)
+  bool digit_names = false;             // 7_days is a name (Databricks, MySQL)
   bool dash_needs_space = false;        // `--` starts a comment only before a blank (MySQL)
 
   // Parser.

@@ -29,90 +29,28 @@ struct Spelling {
 };
 // Of those with the same first byte, the longest first. `>>` is not here: it closes two angle brackets of a type.
 constexpr Spelling kOperators[] = {
-    {"(", Op::kLeftParen},
-    {")", Op::kRightParen},
-    {"[", Op::kLeftBracket},
-    {"]", Op::kRightBracket},
-    {"{", Op::kLeftBrace},
-    {"}", Op::kRightBrace},
-    {",", Op::kComma},
-    {";", Op::kSemicolon},
-    {".", Op::kDot},
-    {"::", Op::kDoubleColon},
-    {":=", Op::kColonEquals},
-    {":", Op::kColon},
-    {"=>", Op::kFatArrow},
-    {"==", Op::kDoubleEquals},
-    {"=", Op::kEquals},
-    {"<=>", Op::kNullSafeEquals},
-    {"<->", Op::kOther},
-    {"<#>", Op::kOther},
-    {"<<=", Op::kOther},
-    {"<<|", Op::kOther},
-    {"<>", Op::kNotEquals},
-    {"<=", Op::kLessEquals},
-    {"<<", Op::kShiftLeft},
-    {"<@", Op::kOther},
-    {"<", Op::kLess},
-    {">=", Op::kGreaterEquals},
-    {">", Op::kGreater},
-    {"!~~*", Op::kOther},
-    {"!~~", Op::kOther},
-    {"!~*", Op::kOther},
-    {"!~", Op::kOther},
-    {"!=", Op::kNotEquals},
-    {"!<", Op::kGreaterEquals},
-    {"!>", Op::kLessEquals},
-    {"!", Op::kExclamation},
-    {"+=", Op::kOther},
-    {"+", Op::kPlus},
-    {"->>", Op::kDoubleArrow},
-    {"->", Op::kArrow},
-    {"-|-", Op::kOther},
-    {"-=", Op::kOther},
-    {"-", Op::kMinus},
-    {"**", Op::kDoubleStar},
-    {"*=", Op::kOther},
-    {"*", Op::kStar},
-    {"//", Op::kDoubleSlash},
-    {"/=", Op::kOther},
-    {"/", Op::kSlash},
-    {"%=", Op::kOther},
-    {"%", Op::kPercent},
-    {"^@", Op::kOther},
-    {"^=", Op::kOther},
-    {"^", Op::kCaret},
-    {"&&", Op::kOther},
-    {"&<|", Op::kOther},
-    {"&<", Op::kOther},
-    {"&>", Op::kOther},
-    {"&", Op::kAmpersand},
-    {"||/", Op::kOther},
-    {"||", Op::kDoubleBar},
-    {"|>>", Op::kOther},
-    {"|&>", Op::kOther},
-    {"|>", Op::kPipe},
-    {"|/", Op::kOther},
-    {"|=", Op::kOther},
-    {"|", Op::kBar},
-    {"~~*", Op::kOther},
-    {"~~", Op::kOther},
-    {"~*", Op::kOther},
-    {"~=", Op::kOther},
-    {"~", Op::kTilde},
-    {"#>>", Op::kHashDoubleArrow},
-    {"#>", Op::kHashArrow},
-    {"#-", Op::kOther},
-    {"##", Op::kOther},
-    {"#", Op::kOther},
-    {"@@@", Op::kOther},
-    {"@>", Op::kOther},
-    {"@@", Op::kOther},
-    {"@?", Op::kOther},
-    {"@-@", Op::kOther},
-    {"@", Op::kOther},
-    {"?|", Op::kOther},
-    {"?&", Op::kOther},
+    {"(", Op::kLeftParen},   {")", Op::kRightParen},    {"[", Op::kLeftBracket},    {"]", Op::kRightBracket},
+    {"{", Op::kLeftBrace},   {"}", Op::kRightBrace},    {",", Op::kComma},          {";", Op::kSemicolon},
+    {".", Op::kDot},         {"::", Op::kDoubleColon},  {":=", Op::kColonEquals},   {":", Op::kColon},
+    {"=>", Op::kFatArrow},   {"==", Op::kDoubleEquals}, {"=", Op::kEquals},         {"<=>", Op::kNullSafeEquals},
+    {"<<%", Op::kOther},     {"<+>", Op::kOther},       {"<->", Op::kOther},        {"<#>", Op::kOther},
+    {"<<=", Op::kOther},     {"<<|", Op::kOther},       {"<>", Op::kNotEquals},     {"<=", Op::kLessEquals},
+    {"<<", Op::kShiftLeft},  {"<@", Op::kOther},        {"<", Op::kLess},           {">=", Op::kGreaterEquals},
+    {">", Op::kGreater},     {"!~~*", Op::kOther},      {"!~~", Op::kOther},        {"!~*", Op::kOther},
+    {"!~", Op::kOther},      {"!=", Op::kNotEquals},    {"!<", Op::kGreaterEquals}, {"!>", Op::kLessEquals},
+    {"!", Op::kExclamation}, {"+=", Op::kOther},        {"+", Op::kPlus},           {"->>", Op::kDoubleArrow},
+    {"->", Op::kArrow},      {"-|-", Op::kOther},       {"-=", Op::kOther},         {"-", Op::kMinus},
+    {"**", Op::kDoubleStar}, {"*=", Op::kOther},        {"*", Op::kStar},           {"//", Op::kDoubleSlash},
+    {"/=", Op::kOther},      {"/", Op::kSlash},         {"%>>", Op::kOther},        {"%=", Op::kOther},
+    {"%", Op::kPercent},     {"^@", Op::kOther},        {"^=", Op::kOther},         {"^", Op::kCaret},
+    {"&&&", Op::kOther},     {"&&", Op::kOther},        {"&<|", Op::kOther},        {"&<", Op::kOther},
+    {"&>", Op::kOther},      {"&", Op::kAmpersand},     {"||/", Op::kOther},        {"||", Op::kDoubleBar},
+    {"|>>", Op::kOther},     {"|&>", Op::kOther},       {"|>", Op::kPipe},          {"|/", Op::kOther},
+    {"|=", Op::kOther},      {"|", Op::kBar},           {"~~*", Op::kOther},        {"~~", Op::kOther},
+    {"~*", Op::kOther},      {"~=", Op::kOther},        {"~", Op::kTilde},          {"#>>", Op::kHashDoubleArrow},
+    {"#>", Op::kHashArrow},  {"#-", Op::kOther},        {"##", Op::kOther},         {"#", Op::kOther},
+    {"@@@", Op::kOther},     {"@>", Op::kOther},        {"@@", Op::kOther},         {"@?", Op::kOther},
+    {"@-@", Op::kOther},     {"@", Op::kOther},         {"?|", Op::kOther},         {"?&", Op::kOther},
 };
 
 class Lexer {
@@ -426,7 +364,24 @@ class Lexer {
       digits(false);
     }
     while (at_ < text_.size() && is(text_[at_], kWordStart | kDigit) && !wide_blank()) ++at_;
-    return TokenKind::kNumber;
+    return dialect_.digit_names && is_name_with_digits(text_.substr(begin, at_ - begin)) ? TokenKind::kWord
+                                                                                         : TokenKind::kNumber;
+  }
+
+  /// 7_day_average is a name where names may begin with a digit; 7L, 7BD, 7e3 are numbers.
+  static bool is_name_with_digits(std::string_view text) {
+    std::size_t digits = 0;
+    while (digits < text.size() && is(text[digits], kDigit)) ++digits;
+    if (digits == 0 || digits == text.size() || text.find('.') != kNotFound) return false;
+    auto rest = text.substr(digits);
+    constexpr std::string_view kSuffixes[] = {"l", "s", "y", "d", "f", "bd"};
+    for (auto suffix : kSuffixes) {
+      if (rest.size() == suffix.size() && (rest[0] | 0x20) == suffix[0] && (rest.back() | 0x20) == suffix.back())
+        return false;
+    }
+    if ((rest[0] | 0x20) == 'e' && rest.size() > 1 && (is(rest[1], kDigit) || rest[1] == '-' || rest[1] == '+'))
+      return false;
+    return rest.find_first_not_of('_') != kNotFound && !(rest[0] == '_' && is(rest[1], kDigit));
   }
 
   TokenKind dollar() {

@@ -225,6 +225,7 @@ bool Parser::special_argument(Argument& item, std::size_t place, std::string_vie
 void Parser::argument(Builder<Argument>& out, std::string_view function, bool unclosed) {
   auto from = begin();
   Argument item{};
+  if (at_word("variadic") && op(1) != Op::kComma && op(1) != Op::kRightParen) advance();
   bool word = at_name();
   if (word && (op(1) == Op::kFatArrow || op(1) == Op::kColonEquals)) {
     item.name = identifier();
@@ -234,9 +235,6 @@ void Parser::argument(Builder<Argument>& out, std::string_view function, bool un
   } else if (word && keyword(1) == K::kAs && function == "with") {  // WITH(x AS a + 1, x * 2)
     item.name = identifier();
     item.arrow = text();
-    advance();
-    word = at_name();
-  } else if (word && at_word("variadic") && op(1) != Op::kComma && op(1) != Op::kRightParen) {
     advance();
     word = at_name();
   }
@@ -269,8 +267,9 @@ void Parser::argument(Builder<Argument>& out, std::string_view function, bool un
         item.value = node;
       }
     }
-    if (at(K::kAs) && function != "extract" && !unclosed) {
-      advance();
+    bool listed = function == "xmlattributes" || function == "xmlforest";
+    if ((at(K::kAs) || (listed && may_be_alias(false))) && function != "extract" && !unclosed) {
+      accept(K::kAs);
       auto alias = name_or_error("a name after AS");
       auto* node = make<Aliased>(from);
       node->value = item.value;
@@ -343,7 +342,7 @@ void Parser::call_arguments(Call& node) {
     bool clause = at(K::kOrder) || at(K::kLimit) || at(K::kIgnore) || at(K::kRespect) || at(K::kHaving) ||
                   at(K::kSeparator) || at(K::kOn) || at(K::kAbsent) || at(K::kNull) || at(K::kReturning) ||
                   at(K::kFormat) || at(K::kWithout) || at(K::kWith) || at(K::kTo) || at(K::kPartition) ||
-                  at(K::kDefault) || at_word("wrapper");
+                  at(K::kDefault) || at_word("wrapper") || (at(K::kUsing) && at_word("parameters", 1));
     if (clause) break;
     unexpected("a comma or a closing parenthesis");
     if (partners_[open] == 0) break;
@@ -382,7 +381,7 @@ void Parser::call_arguments(Call& node) {
   }
   if (!at(Op::kRightParen) && !at_end() && partners_[open] != 0 && node.rest.empty() &&
       (at(K::kSeparator) || at(K::kOn) || at(K::kAbsent) || at(K::kNull) || at(K::kReturning) || at(K::kFormat) ||
-       at(K::kWithout) || at(K::kWith) || at(K::kTo) || at(K::kDefault) || at_word("wrapper"))) {
+       at(K::kWithout) || at(K::kWith) || at(K::kTo) || at(K::kDefault) || at_word("wrapper") || at(K::kUsing))) {
     auto rest = position_;
     while (!at(Op::kRightParen) && !at_end()) {
       if (partners_[position_] != 0) position_ = partners_[position_];
@@ -434,10 +433,12 @@ void Parser::call_suffixes(Call& node) {
       advance();
       if (expect(K::kOrder, "ORDER BY") && expect(K::kBy, "BY")) node.within_group = order_items(false);
       close(open);
-    } else if (at(K::kFilter) && op(1) == Op::kLeftParen && keyword(2) == K::kWhere) {
+    } else if (at(K::kFilter) && op(1) == Op::kLeftParen &&
+               (keyword(2) == K::kWhere || dialect_.id == DialectId::kDuckdb)) {
       advance();
       auto open = position_;
-      advance(2);
+      advance();
+      accept(K::kWhere);
       node.filter = expression();
       close(open);
     } else if (accept(K::kIgnore, K::kNulls)) {

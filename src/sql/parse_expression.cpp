@@ -26,11 +26,13 @@ Parser::Infix Parser::infix_operator() {
       case Op::kNotEquals:
         return flat(kPrecedenceComparison, Operator::kNotEqual);
       case Op::kLess:
+        if (op(1) == Op::kEquals) return flat(kPrecedenceComparison, Operator::kLessEqual, 2);  // a < = b
         return flat(kPrecedenceComparison, Operator::kLess);
       case Op::kLessEquals:
         return flat(kPrecedenceComparison, Operator::kLessEqual);
       case Op::kGreater:
         if (adjacent(0) && op(1) == Op::kGreater) return flat(kPrecedenceOther, Operator::kShiftRight, 2);
+        if (op(1) == Op::kEquals) return flat(kPrecedenceComparison, Operator::kGreaterEqual, 2);
         return flat(kPrecedenceComparison, Operator::kGreater);
       case Op::kGreaterEquals:
         return flat(kPrecedenceComparison, Operator::kGreaterEqual);
@@ -116,7 +118,8 @@ Parser::Infix Parser::infix_operator() {
         case K::kSimilar:
           return special(kPrecedenceRange);
         case K::kNull:
-          return dialect_.id == DialectId::kDuckdb ? special(kPrecedenceIs) : Infix{};
+          return dialect_.id == DialectId::kDuckdb || dialect_.id == DialectId::kSqlite ? special(kPrecedenceIs)
+                                                                                        : Infix{};
         default:
           return {};
       }
@@ -126,8 +129,11 @@ Parser::Infix Parser::infix_operator() {
     case K::kIlike:
     case K::kRlike:
     case K::kRegexp:
-    case K::kSimilar:
       return special(kPrecedenceRange);
+    case K::kSimilar:  // substring(a SIMILAR b ESCAPE c) has it as well
+      return keyword(1) == K::kTo ? special(kPrecedenceRange) : Infix{};
+    case K::kMatch:
+      return dialect_.id == DialectId::kSqlite ? flat(kPrecedenceRange, Operator::kOther) : Infix{};
     case K::kGlob:
       return may_be_alias(false) ? Infix{} : special(kPrecedenceRange);
     case K::kGlobal:
@@ -287,6 +293,11 @@ const Expression* Parser::is_test(const Expression* left, std::uint32_t from) {
   } else if (accept(K::kDistinct, K::kFrom)) {
     node->what = IsWhat::kDistinctFrom;
     node->other = expression(kPrecedenceComparison);
+  } else if (peek(1).kind == TokenKind::kWord && at_word("normalized", 1)) {  // NFC NORMALIZED
+    node->what = IsWhat::kOther;
+    auto first = position_;
+    advance(2);
+    node->text = joined(first);
   } else if (at(K::kJson) || at_word("document") || at_word("normalized") || at_word("nan") || at(K::kOf)) {
     node->what = IsWhat::kOther;
     auto first = position_;
@@ -294,6 +305,10 @@ const Expression* Parser::is_test(const Expression* left, std::uint32_t from) {
     bool of = at(K::kOf);
     advance();
     if (json) at(K::kValue) || at(K::kArray) || at_word("object") || at_word("scalar") ? advance() : void();
+    if (json && (at(K::kWith) || at(K::kWithout)) && at_word("unique", 1)) {
+      advance(2);
+      accept_word("keys");
+    }
     if (of) {
       accept_word("type");
       if (at(Op::kLeftParen)) {
@@ -435,7 +450,8 @@ Step Parser::index_step() {
     advance();
     step.star = true;
   } else {
-    if (!at(Op::kColon)) step.index = element();
+    if (!at(Op::kColon) && !at(Op::kRightBracket)) step.index = element();
+    if (at(Op::kRightBracket) && step.index == nullptr) step.star = true;  // [] in ClickHouse: all of them
     if (!dialect_.colon_path && accept(Op::kColon)) {
       step.slice = true;
       if (!at(Op::kRightBracket) && !at(Op::kColon)) {
@@ -457,6 +473,10 @@ const Expression* Parser::path(const Expression* base, std::uint32_t from) {
   for (;;) {
     if (at(Op::kLeftBracket)) {
       steps.push(index_step());
+    } else if (dialect_.id == DialectId::kClickhouse && at(Op::kDot) && (op(1) == Op::kColon || op(1) == Op::kCaret) &&
+               at_name(2)) {  // json.a.:Int64, json.^a
+      advance(2);
+      steps.push({.name = identifier(), .index = nullptr, .high = nullptr, .stride = nullptr});
     } else if (at(Op::kDot) && ((at_name(1) && op(2) != Op::kLeftParen) || peek(1).kind == TokenKind::kNumber)) {
       advance();
       steps.push({.name = identifier(), .index = nullptr, .high = nullptr, .stride = nullptr});
@@ -491,6 +511,7 @@ const Expression* Parser::postfix(const Expression* base, std::uint32_t from) {
           continue;
         }
         advance();
+        accept(Op::kExclamation);  // Vertica: ::! gives null where it cannot be cast
         base = colons_cast(base, from);
         continue;
       }
@@ -510,6 +531,7 @@ const Expression* Parser::postfix(const Expression* base, std::uint32_t from) {
           base = call(name.done(), base, from);
           continue;
         }
+        if (dialect_.id == DialectId::kClickhouse && (op(1) == Op::kColon || op(1) == Op::kCaret) && at_name(2)) break;
         if (!at_name(1) && peek(1).kind != TokenKind::kNumber) return base;
         break;
       case Op::kColon:
@@ -522,7 +544,28 @@ const Expression* Parser::postfix(const Expression* base, std::uint32_t from) {
         if (!dialect_.colon_path || !(at_name(1) || op(1) == Op::kLeftBracket)) return base;
         if (at_name(1) && op(2) == Op::kLeftParen) return base;
         break;
+      case Op::kExclamation:
+        if (dialect_.id == DialectId::kMysql && op(1) == Op::kColon && op(2) == Op::kGreater) {
+          if (!wrap()) return base;
+          advance(3);  // x !:> type
+          base = colons_cast(base, from);
+          continue;
+        }
+        if (dialect_.id == DialectId::kSnowflake && at_name(1) && op(2) == Op::kLeftParen) {  // model!PREDICT(…)
+          if (!wrap()) return base;
+          advance();
+          Builder<Identifier> name(*this);
+          name.push(identifier());
+          base = call(name.done(), nullptr, from);
+          continue;
+        }
+        return base;
       case Op::kLeftParen:
+        if (dialect_.id == DialectId::kSnowflake && is_identifier_call(base)) {  // IDENTIFIER('f')(1, 2)
+          if (!wrap()) return base;
+          base = call(static_cast<const Call*>(base)->name, nullptr, from);
+          continue;
+        }
         // a.b(+)
         if (op(1) == Op::kPlus && op(2) == Op::kRightParen && base->kind == NodeKind::kColumn) {
           advance(3);
@@ -534,12 +577,6 @@ const Expression* Parser::postfix(const Expression* base, std::uint32_t from) {
         }
         return base;
       default:
-        if (dialect_.id == DialectId::kMysql && at(Op::kExclamation) && op(1) == Op::kColon && op(2) == Op::kGreater) {
-          if (!wrap()) return base;
-          advance(3);  // x !:> type
-          base = colons_cast(base, from);
-          continue;
-        }
         if (dialect_.id == DialectId::kDatabricks && peek().kind == TokenKind::kParameter && text() == "?" &&
             op(1) == Op::kDoubleColon) {  // x ?:: type: null where it cannot be cast
           if (!wrap()) return base;
@@ -552,6 +589,12 @@ const Expression* Parser::postfix(const Expression* base, std::uint32_t from) {
     if (!wrap()) return base;
     base = path(base, from);
   }
+}
+
+bool Parser::is_identifier_call(const Expression* base) {
+  const auto* node = as<Call>(base);
+  return node != nullptr && node->name.size() == 1 && equal_ignoring_case(node->name[0].text, "identifier") &&
+         node->arguments.size() == 1;
 }
 
 const Expression* Parser::colons_cast(const Expression* base, std::uint32_t from) {

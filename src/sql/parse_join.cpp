@@ -49,7 +49,10 @@ bool Parser::at_join() {
     case K::kPositional:
       return next == K::kJoin || next == K::kLeft || next == K::kRight;
     case K::kAsof:
-      return next == K::kJoin || next == K::kLeft || next == K::kInner || next == K::kRight || next == K::kFull;
+      return next == K::kJoin || next == K::kLeft || next == K::kInner || next == K::kRight || next == K::kFull ||
+             next == K::kAnti || next == K::kSemi;
+    case K::kAll:
+      return next == K::kJoin || next == K::kLeft || next == K::kRight || next == K::kInner || next == K::kFull;
     case K::kArray:
       return next == K::kJoin;
     case K::kGlobal:
@@ -118,10 +121,10 @@ bool Parser::join_operator(Join& join) {
     } else if (word == K::kGlobal || word == K::kAny || word == K::kAll) {
       if (strict == 0) strict_from = position_;
       ++strict;
-    } else if (word == K::kInner) {
+    } else if (word == K::kInner || (word == K::kMerge && keyword(1) == K::kJoin)) {
     } else if (word == K::kNone && keyword(1) == K::kJoin &&
-               (at_word("hash") || at_word("loop") || at_word("broadcast") || at_word("shuffle") ||
-                at_word("remote"))) {
+               (at_word("hash") || at_word("loop") || at_word("broadcast") || at_word("shuffle") || at_word("remote") ||
+                at_word("directed") || at_word("nullaware"))) {
       // a hint: gone, as those in comments are
     } else {
       break;
@@ -157,7 +160,12 @@ const TableReference* Parser::join_chain() {
   Nest nest(*this);
   auto from = begin();
   if (!nest) return error_table(from);
-  return joins_after(table(), from);
+  const auto* chain = joins_after(table(), from);
+  // FROM a JOIN b ON … PIVOT (…): of what is joined.
+  while ((at(K::kPivot) || at(K::kUnpivot)) && op(1) == Op::kLeftParen && !given_up_) {
+    chain = joins_after(table_suffixes(chain, from), from);
+  }
+  return chain;
 }
 
 const TableReference* Parser::joins_after(const TableReference* first, std::uint32_t from) {
@@ -224,7 +232,8 @@ const TableReference* Parser::joins_after(const TableReference* first, std::uint
         const auto* condition = expression();
         bool follows = at_list_end(true) || at_join() || at(K::kOn) || at(K::kUsing) || at(K::kSet) || at(K::kOption) ||
                        at(K::kFor) || at(K::kOffset) || at(K::kFetch) || at(K::kSettings) || at(K::kWindow) ||
-                       at(K::kMatchCondition) || at(K::kReturning) || at(K::kFormat);
+                       at(K::kMatchCondition) || at(K::kReturning) || at(K::kFormat) ||
+                       ((at(K::kPivot) || at(K::kUnpivot)) && op(1) == Op::kLeftParen);
         if (!follows) {
           unexpected("a join or the next clause after the condition");
           while (!at_list_end(true) && !at_join()) {

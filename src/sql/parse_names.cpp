@@ -209,14 +209,15 @@ bool Parser::may_be_alias(bool table) {
     if (table && at_word("indexed") && keyword(1) == K::kBy) return false;
     switch (dialect_.id) {
       case DialectId::kTsql:
-        return !at_output();
+        return !at_output() && !at_go();
       case DialectId::kOracle:
         return !at_model();
       case DialectId::kMysql:
-        return !((table && at_word("straight_join")) || (!table && (at_word("member") || at_word("sounds")) &&
+        return !at_lock() &&
+               !((table && at_word("straight_join")) || (!table && (at_word("member") || at_word("sounds")) &&
                                                          (keyword(1) == K::kOf || keyword(1) == K::kLike)));
       case DialectId::kClickhouse:
-        return !(at_word("paste") && keyword(1) == K::kJoin);
+        return !(at_word("paste") && keyword(1) == K::kJoin) && !at_comment();
       case DialectId::kPostgres:
         return !at_distributed();
       case DialectId::kRedshift:
@@ -235,7 +236,7 @@ bool Parser::may_be_alias(bool table) {
       auto kind = peek(1).kind;
       bool value = kind == TokenKind::kNumber || kind == TokenKind::kString || kind == TokenKind::kQuotedName ||
                    next_op == Op::kLeftParen || next == K::kNot || next == K::kCase || next == K::kExists ||
-                   (kind == TokenKind::kWord && next == K::kNone);
+                   (kind == TokenKind::kWord && (next == K::kNone || op(2) == Op::kLeftParen));
       return !value;
     }
     case K::kWindow:
@@ -246,7 +247,19 @@ bool Parser::may_be_alias(bool table) {
                next_op == Op::kColon);
     }
     case K::kFetch:
-      return next != K::kFirst && next != K::kNext;
+      return next != K::kFirst && next != K::kNext && peek(1).kind != TokenKind::kNumber;
+    case K::kDeclare:
+    case K::kDrop:
+    case K::kCreate:
+    case K::kAlter:
+    case K::kTruncate:
+    case K::kExec:
+    case K::kExecute:
+    case K::kBegin:
+    case K::kIf:
+    case K::kInsert:
+    case K::kDelete:
+      return dialect_.id != DialectId::kTsql || !at_name(1);
     case K::kMinus:
       return set_operator_precedence() == 0;
     case K::kGroup:
@@ -283,16 +296,19 @@ bool Parser::may_be_alias(bool table) {
     case K::kPositional:
       return next != K::kJoin && next != K::kLeft && next != K::kRight;
     case K::kAsof:
-      return next != K::kJoin && next != K::kLeft && next != K::kInner && next != K::kRight && next != K::kFull;
+      return next != K::kJoin && next != K::kLeft && next != K::kInner && next != K::kRight && next != K::kFull &&
+             next != K::kAnti && next != K::kSemi;
     case K::kArray:
       return next != K::kJoin;
+    case K::kExclude:
+      return dialect_.id != DialectId::kRedshift || table || next_op != Op::kLeftParen;
     case K::kUse:
     case K::kIgnore:
       return !(table && (at_word("index", 1) || next == K::kKey));
     case K::kGlobal:
     case K::kAny:
       return !(next == K::kJoin || next == K::kLeft || next == K::kRight || next == K::kInner || next == K::kFull ||
-               next == K::kAny || next == K::kAll || next == K::kAsof);
+               next == K::kAny || next == K::kAll || next == K::kAsof || next == K::kSemi || next == K::kAnti);
     case K::kFinal:
     case K::kSettings:
     case K::kFormat:
@@ -339,6 +355,11 @@ Identifier Parser::alias(bool table) {
 TableAlias Parser::table_alias() {
   TableAlias out;
   if (at(K::kAs) && keyword(1) == K::kOf) return out;
+  if (at(K::kAs) && op(1) == Op::kLeftParen && dialect_.id == DialectId::kDatabricks) {  // t AS (a, b)
+    advance();
+    out.columns = names_in_parentheses();
+    return out;
+  }
   out.name = alias(true);
   if (out.name && at(Op::kLeftParen) && (at_name(1) || op(1) == Op::kRightParen) && !at_version())
     out.columns = names_in_parentheses();
@@ -374,8 +395,9 @@ void Parser::type_parts(std::uint32_t& open_angles) {
       // name type, name: type, or type alone; then its options
       if (at_name() && op(1) == Op::kColon) {
         advance(2);
-      } else if (at_name() && (at_name(1) || peek(1).kind == TokenKind::kQuotedName) && keyword() != K::kDouble &&
-                 keyword() != K::kTime && keyword() != K::kTimestamp && keyword(1) != K::kNot) {
+      } else if (at_name() && at_name(1) && !(keyword() == K::kDouble && keyword(1) == K::kPrecision) &&
+                 keyword(1) != K::kWith && keyword(1) != K::kWithout && keyword(1) != K::kNot &&
+                 keyword(1) != K::kCollate) {
         advance();
       }
       auto before = position_;
@@ -419,9 +441,17 @@ void Parser::type_parts(std::uint32_t& open_angles) {
     if (at(K::kWith) && at_word("local", 1) && keyword(2) == K::kTime) advance(4);
     if (at(K::kWith) && keyword(1) == K::kLocal && keyword(2) == K::kTime) advance(4);
   }
+  if (at(K::kCollate) && at_name(1) && dialect_.id == DialectId::kDatabricks) advance(2);
+  auto precision = [&] {
+    if (at(Op::kLeftParen) && peek(1).kind == TokenKind::kNumber) skip_one();
+  };
   if (first == K::kInterval && at_interval_unit()) {
     advance();
-    if (accept(K::kTo)) advance();
+    precision();
+    if (accept(K::kTo)) {
+      advance();
+      precision();
+    }
   }
   if (dialect_.id == DialectId::kMysql && at_word("character") && keyword(1) == K::kSet) {
     advance(2);

@@ -46,6 +46,11 @@ const TableReference* Parser::opaque(std::string_view what, std::uint32_t from) 
   Builder<const Expression*> arguments(*this);
   Builder<ColumnDefinition> columns(*this);
   auto inside = [&] { return !at_closing() && !at_end() && !at(K::kColumns); };
+  if (at_word("xmlnamespaces") && op(1) == Op::kLeftParen) {
+    advance();
+    skip_one();
+    accept(Op::kComma);
+  }
   while (inside()) {
     if (at_word("passing")) {
       advance();

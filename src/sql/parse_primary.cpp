@@ -7,13 +7,47 @@ namespace tideline::sql {
 namespace {
 
 bool is_unit(std::string_view word) {
-  static constexpr std::string_view kUnits[] = {
-      "year",          "years",      "quarter",        "quarters", "month",       "months",       "week",
-      "weeks",         "day",        "days",           "hour",     "hours",       "minute",       "minutes",
-      "second",        "seconds",    "isoweek",        "isoyear",  "millisecond", "milliseconds", "microsecond",
-      "microseconds",  "nanosecond", "nanoseconds",    "decade",   "decades",     "century",      "centuries",
-      "millennium",    "millennia",  "hour_minute",    "day_hour", "day_minute",  "day_second",   "hour_second",
-      "minute_second", "year_month", "day_microsecond"};
+  static constexpr std::string_view kUnits[] = {"year",
+                                                "years",
+                                                "quarter",
+                                                "quarters",
+                                                "month",
+                                                "months",
+                                                "week",
+                                                "weeks",
+                                                "day",
+                                                "days",
+                                                "hour",
+                                                "hours",
+                                                "minute",
+                                                "minutes",
+                                                "second",
+                                                "seconds",
+                                                "isoweek",
+                                                "isoyear",
+                                                "millisecond",
+                                                "milliseconds",
+                                                "microsecond",
+                                                "microseconds",
+                                                "nanosecond",
+                                                "nanoseconds",
+                                                "decade",
+                                                "decades",
+                                                "century",
+                                                "centuries",
+                                                "millennium",
+                                                "millennia",
+                                                "hour_minute",
+                                                "day_hour",
+                                                "day_minute",
+                                                "day_second",
+                                                "hour_second",
+                                                "minute_second",
+                                                "year_month",
+                                                "day_microsecond",
+                                                "second_microsecond",
+                                                "minute_microsecond",
+                                                "hour_microsecond"};
   for (auto unit : kUnits) {
     if (equal_ignoring_case(unit, word)) return true;
   }
@@ -105,6 +139,7 @@ const Expression* Parser::string_literal() {
     }
     value = arena_.copy(all);
   }
+  if (at_word("uescape") && peek(1).kind == TokenKind::kString) advance(2);
   auto* node = make<Literal>(from);
   node->literal = LiteralKind::kString;
   node->text = text_of(node->span, text_);
@@ -232,6 +267,9 @@ const Expression* Parser::word() {
       if (next == Op::kLeftParen && (dialect_.id == DialectId::kTsql || dialect_.id == DialectId::kRedshift))
         return convert();
       break;
+    case K::kNext:
+      if (keyword(1) == K::kValue && keyword(2) == K::kFor && at_name(3)) return next_value();
+      break;
     case K::kMatch:
       if (dialect_.id == DialectId::kMysql && next == Op::kLeftParen) return match_against();
       break;
@@ -317,7 +355,9 @@ const Expression* Parser::word() {
   if ((flags_of(which) & kNoName) != 0) {
     if (which == K::kSelect || which == K::kWith) {
       unexpected("an expression (a query as a value stands in parentheses)");
-    } else if (next == Op::kLeftParen && (which == K::kLike || which == K::kFor)) {
+    } else if (next == Op::kLeftParen &&
+               (which == K::kLike || which == K::kFor ||
+                (dialect_.id == DialectId::kClickhouse && (which == K::kAnd || which == K::kOr || which == K::kIn)))) {
       return name_or_call();  // like(a, b) is a function of some
     } else {
       unexpected("an expression");
@@ -338,6 +378,25 @@ const Expression* Parser::call_of_word() {
   Builder<Identifier> name(*this);
   name.push(identifier());
   return call(name.done(), nullptr, from);
+}
+
+/// NEXT VALUE FOR sequence, read as a call of that name.
+const Expression* Parser::next_value() {
+  auto from = begin();
+  auto first = position_;
+  advance(3);
+  dotted_name();
+  Builder<Identifier> name(*this);
+  name.push({.text = joined(first), .span = since(from)});
+  auto parts = name.done();
+  auto* node = make<Call>(from);
+  node->name = parts;
+  node->no_parentheses = true;
+  if (at(K::kOver) && op(1) == Op::kLeftParen) {  // in which order numbers are given out
+    advance();
+    skip_one();
+  }
+  return finish(node, from);
 }
 
 /// MySQL: MATCH (a, b) AGAINST ('x' IN BOOLEAN MODE), read as a call with the text among its arguments.
@@ -607,7 +666,9 @@ const Expression* Parser::interval() {
   auto from = begin();
   auto next = peek(1);
   bool word_value = next.kind == TokenKind::kWord && (flags_of(next.keyword) & (kNoName | kNoColumnAlias)) == 0 &&
-                    (at_interval_unit(2) || op(2) == Op::kDot || op(2) == Op::kLeftParen);
+                    (at_interval_unit(2) || op(2) == Op::kDot || op(2) == Op::kLeftParen ||
+                     (dialect_.id == DialectId::kMysql &&
+                      (op(2) == Op::kPlus || op(2) == Op::kMinus || op(2) == Op::kStar || op(2) == Op::kSlash)));
   bool value = next.kind == TokenKind::kString || next.kind == TokenKind::kNumber ||
                next.kind == TokenKind::kParameter || next.kind == TokenKind::kTemplate ||
                next.kind == TokenKind::kQuotedName || op(1) == Op::kLeftParen ||

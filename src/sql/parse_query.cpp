@@ -1,5 +1,7 @@
 // WITH, set operations, VALUES, ORDER BY and LIMIT.
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "sql/parse_state.h"
 
@@ -11,7 +13,7 @@ bool Parser::at_query(std::size_t ahead) {
     case K::kSelect:
       return true;
     case K::kWith:
-      return at_name(ahead + 1) && op(ahead + 1) != Op::kLeftParen && keyword(ahead + 1) != K::kTime;
+      return at_with(ahead);
     case K::kValues:
       return op(ahead + 1) == Op::kLeftParen || (keyword(ahead + 1) == K::kRow && op(ahead + 2) == Op::kLeftParen) ||
              at_bare_values(ahead);
@@ -22,16 +24,43 @@ bool Parser::at_query(std::size_t ahead) {
       return dialect_.id == DialectId::kDuckdb && (at_plain_name(ahead + 1) || op(ahead + 1) == Op::kLeftParen);
     case K::kTable:
       return at_plain_name(ahead + 1) && (op(ahead + 2) == Op::kRightParen || op(ahead + 2) == Op::kSemicolon ||
-                                          peek(ahead + 2).kind == TokenKind::kEnd);
+                                          op(ahead + 2) == Op::kDot || peek(ahead + 2).kind == TokenKind::kEnd);
     default:
       return false;
   }
 }
 
-/// Trino: VALUES 1, 2.
+/// WITH that begins a query, and not what follows the name of a table or of a statement: WITH a AS (, WITH a (b) AS (.
+bool Parser::at_with(std::size_t ahead) {
+  auto next = keyword(ahead + 1);
+  if (next == K::kRecursive) return at_name(ahead + 2);
+  if (dialect_.id == DialectId::kClickhouse || dialect_.id == DialectId::kGeneric) {
+    return (at_name(ahead + 1) || peek(ahead + 1).kind == TokenKind::kString ||
+            peek(ahead + 1).kind == TokenKind::kNumber) &&
+           next != K::kTime && op(ahead + 1) != Op::kLeftParen;
+  }
+  if (!at_name(ahead + 1)) return peek(ahead + 1).kind == TokenKind::kTemplate;
+  if (at_word("function", ahead + 1) && next != K::kAs && keyword(ahead + 2) != K::kAs) return at_name(ahead + 2);
+  auto after = keyword(ahead + 2);
+  if (after == K::kAs) {
+    return op(ahead + 3) == Op::kLeftParen || keyword(ahead + 3) == K::kNot || keyword(ahead + 3) == K::kMaterialized ||
+           peek(ahead + 3).kind == TokenKind::kTemplate;
+  }
+  if (after == K::kUsing) return keyword(ahead + 3) == K::kKey;
+  if (op(ahead + 2) != Op::kLeftParen) return false;
+  if (keyword(ahead + 3) == K::kSelect) return true;  // the AS is left out
+  auto close = partners_[std::min(position_ + ahead + 2, last_)];
+  if (close == 0 || tokens_[close + 1].keyword == K::kUsing) return true;
+  auto query = close + 2 <= last_ ? close + 2 : last_;
+  return tokens_[close + 1].keyword == K::kAs &&
+         (op_of(tokens_[query]) == Op::kLeftParen || tokens_[query].keyword == K::kNot ||
+          tokens_[query].keyword == K::kMaterialized || tokens_[query].kind == TokenKind::kTemplate);
+}
+
+/// Trino, Spark: VALUES 1, 2.
 bool Parser::at_bare_values(std::size_t ahead) {
   auto next = peek(ahead + 1).kind;
-  return dialect_.id == DialectId::kTrino && keyword(ahead) == K::kValues &&
+  return (dialect_.id == DialectId::kTrino || dialect_.id == DialectId::kDatabricks) && keyword(ahead) == K::kValues &&
          (next == TokenKind::kNumber || next == TokenKind::kString || keyword(ahead + 1) == K::kDate ||
           keyword(ahead + 1) == K::kNull || keyword(ahead + 1) == K::kTimestamp);
 }
@@ -108,7 +137,19 @@ const Query* Parser::query() {
 
 const Query* Parser::query_after_with(const With& with, std::uint32_t from) {
   const auto* body = query_term(query_primary(), begin(), 0);
-  return query_tail(with, body, from);
+  const auto* whole = query_tail(with, body, from);
+  // SELECT … ORDER BY a UNION SELECT …: the order is that of the first term, as ClickHouse and others have it.
+  while (set_operator_precedence() > 0 && wrap()) {
+    const QueryTerm* first = whole;
+    if (!with.ctes.empty()) {
+      auto* bare = arena_.make<Query>();
+      *bare = *whole;
+      bare->with = {};
+      first = bare;
+    }
+    whole = query_tail(with, query_term(first, from, 0), from);
+  }
+  return whole;
 }
 
 const Query* Parser::continue_query(const Query* first, std::uint32_t from) {
@@ -153,7 +194,7 @@ const QueryTerm* Parser::query_primary() {
     case K::kFrom:
       return select();
     case K::kValues:
-      return values();
+      return aliased_values_query();
     case K::kPivot:
     case K::kUnpivot:
       if (at_query()) return pivot_query();
@@ -260,12 +301,29 @@ const QueryTerm* Parser::values() {
   return node;
 }
 
+/// VALUES (1) AS t (a) where a query stands (Snowflake, Spark): SELECT * FROM it.
+const QueryTerm* Parser::aliased_values_query() {
+  auto from = begin();
+  const auto* body = values();
+  bool alias_follows = at(K::kAs) || (at_name() && may_be_alias(true) && op(1) == Op::kLeftParen);
+  if (!alias_follows || (dialect_.id != DialectId::kSnowflake && dialect_.id != DialectId::kDatabricks)) return body;
+  auto* derived = make<DerivedTable>(from);
+  derived->query = wrap_term(body);
+  derived->alias = table_alias();
+  finish(derived, from);
+  if (!wrap() || !wrap()) return body;
+  return star_of(derived, from);
+}
+
 With Parser::with_clause() {
   With with{};
   auto from = begin();
   advance();
   with.recursive = accept(K::kRecursive);
-  while (at_word("function") && at_name(1) && op(2) == Op::kLeftParen) skip_function();
+  while (at_word("function") && at_name(1) && keyword(1) != K::kAs && op(2) == Op::kLeftParen) {
+    skip_function();
+    if (accept(K::kWith)) with.recursive = accept(K::kRecursive);
+  }
   Builder<Cte> ctes(*this);
   do {
     if (at(K::kSelect) || at_statement_start() || (at(Op::kLeftParen) && dialect_.id != DialectId::kClickhouse)) {
@@ -283,16 +341,40 @@ With Parser::with_clause() {
 /// WITH FUNCTION f(x bigint) RETURNS bigint RETURN …: what follows is read, the function is not.
 void Parser::skip_function() {
   advance();
-  while (!at_end() && !at_word("return")) skip_one();
-  if (accept_word("return")) expression();
+  auto block = [&] {
+    return at(K::kBegin) || at(K::kCase) || at(K::kIf) || at_word("loop") || at_word("while") || at_word("repeat");
+  };
+  // Oracle's RETURN before the body says the type.
+  while (!at_end() && !at(K::kBegin) && (dialect_.id == DialectId::kOracle || !at_word("return"))) skip_one();
+  if (accept_word("return")) {
+    expression();
+  } else if (at(K::kBegin)) {
+    std::size_t depth = 0;
+    for (;;) {  // over its semicolons, to the END of the BEGIN
+      if (peek().kind == TokenKind::kEnd) break;
+      if (at(K::kEnd)) {
+        advance();
+        if (at(K::kIf) || at(K::kCase) || at_word("loop") || at_word("while") || at_word("repeat")) advance();
+        if (--depth == 0) break;
+        continue;
+      }
+      if (block()) ++depth;
+      advance();
+    }
+    if (at(Op::kSemicolon) && dialect_.id == DialectId::kOracle) advance();
+  }
   accept(Op::kComma);
 }
 
 Cte Parser::cte() {
   Cte out{};
   auto from = begin();
-  if (!at_name() || ((flags_of(keyword()) & kNoName) != 0) ||
-      !(keyword(1) == K::kAs || op(1) == Op::kLeftParen || keyword(1) == K::kUsing)) {
+  bool names_query = keyword(1) == K::kAs || op(1) == Op::kLeftParen || keyword(1) == K::kUsing;
+  if (op(1) == Op::kLeftParen && dialect_.id == DialectId::kClickhouse) {  // WITH f(x) AS y, or WITH c (x) AS (…)
+    auto close = partners_[position_ + 1];
+    names_query = close != 0 && tokens_[close + 1].keyword == K::kAs && op_of(tokens_[close + 2]) == Op::kLeftParen;
+  }
+  if (!at_name() || ((flags_of(keyword()) & kNoName) != 0) || !names_query) {
     if (dialect_.id == DialectId::kClickhouse || dialect_.id == DialectId::kGeneric) {  // WITH expression AS name
       out.value = expression();
       if (expect(K::kAs, "AS and a name")) out.name = name_or_error("a name after AS");
@@ -303,6 +385,11 @@ Cte Parser::cte() {
     if (!at_name() || (flags_of(keyword()) & kNoName) != 0) return out;
   }
   out.name = identifier();
+  if (at(Op::kLeftParen) && at_query(1)) {  // WITH t (SELECT …): the AS is left out
+    out.query = query_in_parentheses("a query");
+    out.span = since(from);
+    return out;
+  }
   if (at(Op::kLeftParen)) out.columns = names_in_parentheses();
   auto rest = position_;
   if (at(K::kUsing) && keyword(1) == K::kKey && op(2) == Op::kLeftParen) {
@@ -368,6 +455,9 @@ OrderItem Parser::order_item() {
     item.descending = true;
   } else if (accept(K::kAsc)) {
     item.said_ascending = true;
+  } else if (at(K::kUsing) && keyword(1) == K::kOperator && op(2) == Op::kLeftParen) {
+    advance(2);
+    skip_one();
   } else if (at(K::kUsing) && (op(1) == Op::kLess || op(1) == Op::kGreater)) {
     item.descending = op(1) == Op::kGreater;
     advance(2);
@@ -376,7 +466,8 @@ OrderItem Parser::order_item() {
     item.nulls = keyword(1) == K::kFirst ? NullsOrder::kFirst : NullsOrder::kLast;
     advance(2);
   }
-  if (dialect_.id == DialectId::kClickhouse && at(K::kWith) && at_word("fill", 1)) {
+  bool fill = at(K::kWith) && at_word("fill", 1);
+  if (dialect_.id == DialectId::kClickhouse && (fill || (at_word("interpolate") && op(1) == Op::kLeftParen))) {
     auto first = position_;
     while (!at_end() && !at(Op::kComma) && !at_closing() && !at(K::kLimit) && !at(K::kSettings)) skip_one();
     item.fill = joined(first);
@@ -413,15 +504,16 @@ std::string_view Parser::query_rest() {
     auto next = keyword(1);
     bool locking = at(K::kFor) && (next == K::kUpdate || at_word("share", 1) || next == K::kNo || next == K::kKey ||
                                    next == K::kJson || at_word("xml", 1) || at_word("browse", 1) || next == K::kFetch);
+    bool lock = at_lock();
     bool option = at(K::kOption) && op(1) == Op::kLeftParen;
     bool settings = dialect_.id == DialectId::kClickhouse && (at(K::kSettings) || at(K::kFormat));
     bool using_sample = at(K::kUsing) && next == K::kSample;
     bool with_no = at(K::kWith) && dialect_.id != DialectId::kTsql && (at_word("ur", 1) || at_word("rr", 1));
-    if (!locking && !option && !settings && !with_no && !using_sample) break;
+    if (!locking && !option && !settings && !with_no && !using_sample && !lock) break;
     advance();
     if (locking) accept(K::kUpdate);
     while (!at_end() && !at_closing() && !at(K::kOption) && !at(K::kFor) && !at(K::kFormat) && !at(K::kLimit) &&
-           !at(K::kWith) && !(at(K::kOffset)) && set_operator_precedence() == 0 && !at_statement_start()) {
+           !at(K::kWith) && !(at(K::kOffset)) && set_operator_precedence() == 0 && !at_statement_start() && !at_go()) {
       if (at(Op::kComma) && locking && !at_name(1)) break;
       if (partners_[position_] != 0) position_ = partners_[position_];
       advance();
@@ -521,8 +613,9 @@ const Query* Parser::query_tail(const With& with, const QueryTerm* body, std::ui
       advance();
       node->offset = number();
       accept(K::kRow) || accept(K::kRows);
-    } else if (at(K::kFetch) && (keyword(1) == K::kFirst || keyword(1) == K::kNext)) {
-      advance(2);
+    } else if (at(K::kFetch) &&
+               (keyword(1) == K::kFirst || keyword(1) == K::kNext || peek(1).kind == TokenKind::kNumber)) {
+      advance(peek(1).kind == TokenKind::kNumber ? 1 : 2);
       if (!at(K::kRow) && !at(K::kRows)) {
         node->limit = number();
         node->limit_percent = accept(K::kPercent);

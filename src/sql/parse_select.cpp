@@ -30,7 +30,7 @@ const QueryTerm* Parser::select() {
     if (dialect_.id == DialectId::kMysql) {
       while (at_word("sql_no_cache") || at_word("sql_calc_found_rows") || at_word("high_priority") ||
              at_word("straight_join") || at_word("sql_small_result") || at_word("sql_big_result") ||
-             at_word("sql_buffer_result")) {
+             at_word("sql_buffer_result") || at_word("sql_cache")) {
         if (op(1) == Op::kComma || at_end() || keyword(1) == K::kFrom) break;
         advance();
       }
@@ -39,7 +39,7 @@ const QueryTerm* Parser::select() {
       advance(3);
       if (at(Op::kLeftParen)) skip_one();
     }
-    if (accept(K::kDistinct)) {
+    if (accept(K::kDistinct) || (dialect_.id == DialectId::kMysql && accept_word("distinctrow"))) {
       node->distinct = true;
       if (accept(K::kOn)) {
         auto open = position_;
@@ -68,10 +68,29 @@ const QueryTerm* Parser::select() {
     }
     if (accept(K::kDistinct)) node->distinct = true;  // Teradata's TOP n DISTINCT
     node->items = select_items(true);
+    // Redshift: SELECT *, a AS b EXCLUDE (c, d) FROM …: out of the whole list.
+    if (at(K::kExclude) && dialect_.id == DialectId::kRedshift) exclude_from_stars(*node);
   }
   select_clauses(*node);
   case_depth_ = outer_case;
   return finish(node, from);
+}
+
+void Parser::exclude_from_stars(Select& select) {
+  advance();
+  List<Identifier> names;
+  Builder<Identifier> one(*this);
+  if (at(Op::kLeftParen)) {
+    names = names_in_parentheses();
+  } else {
+    do {
+      one.push(name_or_error("a column"));
+    } while (accept(Op::kComma));
+    names = one.done();
+  }
+  for (const auto& item : select.items)
+    if (const auto* star = as<Star>(item.value); star != nullptr && star->except.empty())
+      const_cast<Star*>(star)->except = names;
 }
 
 List<SelectItem> Parser::select_items(bool stop_at_clause) {
@@ -103,16 +122,26 @@ SelectItem Parser::select_item() {
   } else {
     item.value = expression();
     if (at(K::kUsing) && peek(1).kind == TokenKind::kString && dialect_.id == DialectId::kDatabricks) {
-      advance(2);  // TRANSFORM(a, b) USING 'script' AS (x, y)
+      advance(2);  // TRANSFORM(a, b) USING 'script' AS (x, y string)
+      if (at(K::kAs) && op(1) == Op::kLeftParen) {
+        advance();
+        List<ColumnDefinition> columns;
+        column_definitions(columns);
+        Builder<Identifier> names(*this);
+        for (const auto& column : columns) names.push(column.name);
+        item.aliases = names.done();
+      }
     }
-    if (at(K::kAs) && op(1) == Op::kLeftParen) {
+    if (!item.aliases.empty()) {
+    } else if (at(K::kAs) && op(1) == Op::kLeftParen) {
       advance();
       item.aliases = names_in_parentheses();
     } else {
       item.alias = alias(false);
     }
   }
-  bool follows = at(Op::kComma) || at_end() || at_closing() || at_clause();
+  bool follows = at(Op::kComma) || at_end() || at_closing() || at_clause() ||
+                 (at(K::kExclude) && dialect_.id == DialectId::kRedshift);
   if (!follows || (position_ == first && at(Op::kComma))) {
     if (!follows) unexpected("a comma or FROM");
     auto reported = from;
@@ -150,6 +179,7 @@ List<const Expression*> Parser::clause_expressions() {
     if (at_end() || at_closing() || (at_clause() && list.size() > 0)) break;
     auto from = begin();
     const auto* value = group_element();
+    if (dialect_.id == DialectId::kMysql) accept(K::kAsc) || accept(K::kDesc);
     if (!at_list_end(true) &&
         !(at(K::kWith) && (keyword(1) == K::kRollup || keyword(1) == K::kCube || at_word("totals", 1))) &&
         !(at(K::kGrouping) && keyword(1) == K::kSets)) {
@@ -244,6 +274,12 @@ void Parser::select_clauses(Select& node) {
   for (;;) {
     switch (keyword()) {
       case K::kInto:
+        if (peek(1).kind == TokenKind::kParameter || op(1) == Op::kColon || at_word("outfile", 1) ||
+            at_word("dumpfile", 1)) {  // into variables, into a file: no table
+          advance();
+          while (!at_end() && !at_closing() && !at(K::kFrom)) skip_one();
+          continue;
+        }
         if (!node.into.empty() || !(dialect_.select_into || dialect_.id == DialectId::kGeneric)) return;
         advance();
         accept(K::kTemp) || accept(K::kTemporary) || accept(K::kUnlogged);

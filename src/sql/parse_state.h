@@ -106,6 +106,13 @@ class Parser {
   /// Over one token, or over what stands in parentheses.
   void skip_one();
   bool at_clause();
+  /// MySQL: LOCK IN SHARE MODE.
+  bool at_lock() { return dialect_.id == DialectId::kMysql && at_word("lock") && keyword(1) == K::kIn; }
+  bool at_go();
+  /// ClickHouse: COMMENT '…' behind the query of a view.
+  bool at_comment() {
+    return dialect_.id == DialectId::kClickhouse && at_word("comment") && peek(1).kind == TokenKind::kString;
+  }
   /// Greenplum: CREATE TABLE … AS SELECT … DISTRIBUTED BY (a).
   bool at_distributed() { return at_word("distributed") && (keyword(1) == K::kBy || at_word("randomly", 1)); }
   /// T-SQL's OUTPUT inserted.a, …
@@ -186,6 +193,8 @@ class Parser {
   const Statement* unread_statement(std::uint32_t from);
   bool at_unread_start(std::size_t ahead);
   bool at_cte_options();
+  bool at_query_as();
+  void skip_row_limit();
   const Statement* insert_all(std::uint32_t from);
   const Statement* statement_after_with(const With& with, std::uint32_t from);
   const Statement* create();
@@ -212,6 +221,8 @@ class Parser {
   const QueryTerm* query_primary();
   const Select* star_of(const TableReference* source, std::uint32_t from);
   bool at_bare_values(std::size_t ahead);
+  bool at_with(std::size_t ahead);
+  const QueryTerm* aliased_values_query();
   void skip_function();
   const QueryTerm* select();
   const QueryTerm* values();
@@ -224,6 +235,7 @@ class Parser {
   List<SelectItem> select_items(bool stop_at_clause);
   SelectItem select_item();
   void select_clauses(Select& select);
+  void exclude_from_stars(Select& select);
   List<const Expression*> group_by(Select& select);
   const Expression* group_element();
   const Expression* clause_expression();  // recovers to the next clause
@@ -286,6 +298,7 @@ class Parser {
   Infix infix_operator();
   const Expression* special_infix(const Expression* left, std::uint32_t from);
   const Expression* ternary(const Expression* condition, std::uint32_t from);
+  static bool is_identifier_call(const Expression* base);
   const Expression* colons_cast(const Expression* base, std::uint32_t from);
   bool at_json_step();
   const Expression* json_path(const Expression* base, std::uint32_t from);
@@ -312,6 +325,7 @@ class Parser {
   const Expression* case_expression();
   const Expression* call_of_word();
   const Expression* match_against();
+  const Expression* next_value();
   const Expression* cast();
   const Expression* convert();
   const Expression* interval();

@@ -98,13 +98,31 @@ bool Parser::at_unread_start(std::size_t ahead) {
     case K::kIf:
     case K::kElse:
     case K::kSummarize:
+    case K::kFetch:
+    case K::kStart:
+    case K::kDo:
+    case K::kRename:
+    case K::kConvert:
+    case K::kCluster:
+    case K::kApply:
       return true;
+    case K::kFor:
+      return at_name(ahead + 1);
     default: {
       static constexpr std::string_view kWords[] = {
-          "rollback", "vacuum", "comment", "refresh", "optimize", "unload",     "install", "load",   "attach",
-          "detach",   "pragma", "print",   "reset",   "cache",    "uncache",    "msck",    "let",    "exception",
-          "while",    "loop",   "repeat",  "return",  "raise",    "checkpoint", "export",  "import", "deny",
-          "go",       "list",   "put",     "remove",  "lock",     "kill",       "system",  "clear",  "waitfor"};
+          "rollback", "vacuum",    "comment",    "refresh",     "optimize", "unload",   "install",    "load",
+          "attach",   "detach",    "pragma",     "print",       "reset",    "cache",    "uncache",    "msck",
+          "let",      "exception", "while",      "loop",        "repeat",   "return",   "raise",      "checkpoint",
+          "export",   "import",    "deny",       "go",          "list",     "put",      "remove",     "lock",
+          "kill",     "system",    "clear",      "waitfor",     "undrop",   "unset",    "define",     "get",
+          "ls",       "rm",        "elseif",     "elsif",       "until",    "assert",   "analyse",    "close",
+          "open",     "prepare",   "deallocate", "add",         "generate", "restore",  "constraint", "listen",
+          "notify",   "discard",   "reindex",    "security",    "reassign", "exchange", "pause",      "resume",
+          "stop",     "dbcc",      "raiserror",  "reconfigure", "save",     "throw",    "bulk",       "goto",
+          "prompt",   "leave",     "iterate",    "break",       "continue", "exit",     "flush",      "unlock",
+          "handler"};
+      if (op(ahead + 1) == Op::kColonEquals && at_name(ahead)) return true;                               // x := 1
+      if (at_name(ahead) && op(ahead + 1) == Op::kColon && keyword(ahead + 2) == K::kBegin) return true;  // label:
       return std::any_of(std::begin(kWords), std::end(kWords), [&](auto word) { return at_word(word, ahead); });
     }
   }
@@ -135,6 +153,14 @@ const Statement* Parser::unread_statement(std::uint32_t from) {
 }
 
 /// WITH that begins no query: WITH (nolock), EXEC f WITH RECOMPILE.
+/// AS before the query of a CREATE, and not among its options: STORED AS PARQUET, EXECUTE AS OWNER.
+bool Parser::at_query_as() {
+  if (!at(K::kAs)) return false;
+  auto kind = peek(1).kind;
+  return at_query(1) || op(1) == Op::kLeftParen || kind == TokenKind::kTemplate || kind == TokenKind::kEnd ||
+         kind == TokenKind::kError;
+}
+
 bool Parser::at_cte_options() { return at(K::kWith) && !at_query(); }
 
 /// INSERT ALL … SELECT: into which tables is not read; the rows are those of the query.
@@ -230,21 +256,20 @@ const Statement* Parser::create() {
       op(3) != Op::kLeftParen) {
     advance(2);
   }
-  while (!at_end() && !at(K::kAs) && !at_query() && !at(Op::kLeftParen) && !at(K::kClone) &&
-         !((at(K::kLike) || at(K::kCopy)) && at_plain_name(1) && !at_word("grants", 1) && keyword(1) != K::kGrant)) {
-    // Options may hold anything but the AS of the query: AS stands in them only in parentheses.
-    advance();
-    if (at(Op::kLeftParen) && partners_[position_] != 0 && !at_query(1)) {
-      position_ = partners_[position_];
-      advance();
-    }
+  auto copies_rights = [&] { return at(K::kCopy) && (at_word("grants", 1) || at_word("tags", 1)); };
+  auto query_in_parentheses_follows = [&] {
+    return at(Op::kLeftParen) && (at_query(1) || op(1) == Op::kLeftParen || peek(1).kind == TokenKind::kTemplate);
+  };
+  while (!at_end() && !at_query_as() && !at_query() && !query_in_parentheses_follows() && !at(K::kClone) &&
+         !((at(K::kLike) || at(K::kCopy)) && at_plain_name(1) && !copies_rights())) {
+    skip_one();  // options may hold anything but a query
   }
   node->options = joined(options);
-  if (at(K::kClone) || at(K::kLike) || (at(K::kCopy) && !at_word("grants", 1))) {
+  if (at(K::kClone) || at(K::kLike) || (at(K::kCopy) && !copies_rights())) {
     advance();
     node->like = table();
   }
-  if (accept(K::kAs) || at_query() || (at(Op::kLeftParen) && !at_end())) {
+  if ((at_query_as() && accept(K::kAs)) || at_query() || query_in_parentheses_follows()) {
     if (at_query() || at(Op::kLeftParen)) {
       node->query = query();
     } else if (!at_end()) {
@@ -253,7 +278,7 @@ const Statement* Parser::create() {
     }
   }
   auto rest = position_;
-  bool options_follow = (at(K::kWith) && at_clause()) || at_distributed();
+  bool options_follow = (at(K::kWith) && at_clause()) || at_distributed() || at_comment();
   if (node->query != nullptr && options_follow) {
     while (!at_end()) advance();
   }
@@ -321,7 +346,9 @@ const Statement* Parser::insert(const With& with, std::uint32_t from) {
   advance();
   node->overwrite = accept(K::kOverwrite);
   accept(K::kIgnore);
-  if (at(K::kOr) && (at_word("replace", 1) || at(K::kOr, K::kReplace) || keyword(1) == K::kIgnore)) {
+  bool on_conflict = keyword(1) == K::kReplace || keyword(1) == K::kIgnore || at_word("abort", 1) ||
+                     at_word("fail", 1) || at_word("rollback", 1);
+  if (at(K::kOr) && on_conflict) {
     advance(2);
     node->overwrite = true;
   }
@@ -341,12 +368,21 @@ const Statement* Parser::insert(const With& with, std::uint32_t from) {
     }
   }
   node->options = joined(options);
-  if (at(K::kAs) && at_plain_name(1) && node->target->kind == NodeKind::kTable) {
+  bool plain_alias = dialect_.id == DialectId::kOracle && at_name() && keyword() == K::kNone;
+  if ((plain_alias || (at(K::kAs) && at_plain_name(1))) && node->target->kind == NodeKind::kTable) {
     const_cast<Table*>(static_cast<const Table*>(node->target))->alias.name = alias(true);
   }
   if (at(K::kBy) && keyword(1) == K::kName) {
     advance(2);
     node->by_name = true;
+  }
+  if (at(K::kReplace) && (keyword(1) == K::kWhere || keyword(1) == K::kUsing)) {  // Databricks
+    advance(2);
+    if (at(Op::kLeftParen) && tokens_[position_ - 1].keyword == K::kUsing) {
+      skip_one();
+    } else {
+      expression();
+    }
   }
   if (at(Op::kLeftParen) && !at_query(1) && op(1) != Op::kLeftParen) node->columns = names_in_parentheses();
   options = position_;
@@ -355,6 +391,10 @@ const Statement* Parser::insert(const With& with, std::uint32_t from) {
     accept(K::kValue);
   }
   if (position_ > options) node->options = joined(options);
+  if (at(K::kWith) && at_word("label", 1) && at_name(2)) {  // StarRocks, Doris
+    advance(3);
+    if (at(Op::kLeftParen) && !at_query(1)) node->columns = names_in_parentheses();
+  }
   node->returning = output();
   if (dialect_.id == DialectId::kClickhouse && accept(K::kSettings)) {
     while (!at_end() && !at_query() && !at(Op::kLeftParen)) advance();
@@ -369,6 +409,10 @@ const Statement* Parser::insert(const With& with, std::uint32_t from) {
     node->query = query();
   } else {
     unexpected("a query or VALUES");
+  }
+  if (at(K::kAs) && at_name(1) && dialect_.id == DialectId::kMysql) {  // VALUES … AS new (a, b) ON DUPLICATE …
+    advance(2);
+    if (at(Op::kLeftParen)) names_in_parentheses();
   }
   if (at(K::kOn)) {
     auto first = position_;
@@ -410,10 +454,7 @@ MergeWhen Parser::merge_when() {
     if (accept(K::kSet) && at(Op::kStar)) {
       advance();
       when.star = true;
-    } else if (at_word("all", 0) && at_word("by", 1)) {
-      advance();
-      accept(K::kBy, K::kName);
-      when.star = true;
+      if (accept(K::kExcept) && at(Op::kLeftParen)) names_in_parentheses();
     } else if (at(K::kAll)) {
       advance();
       accept(K::kBy, K::kName);
@@ -433,6 +474,7 @@ MergeWhen Parser::merge_when() {
     when.action = MergeAction::kInsert;
     if (accept(Op::kStar)) {
       when.star = true;
+      if (accept(K::kExcept) && at(Op::kLeftParen)) names_in_parentheses();
     } else if (accept(K::kRow)) {
       when.row = true;
     } else if (accept(K::kAll)) {
@@ -524,12 +566,40 @@ const Statement* Parser::update(const With& with, std::uint32_t from) {
   node->with = with;
   advance();
   node->target = join_chain();
+  if (at(Op::kComma)) {  // MySQL: UPDATE a, b SET …
+    Builder<Join> joins(*this);
+    while (at(Op::kComma) && wrap()) {
+      auto join_from = begin();
+      advance();
+      Join join{};
+      join.join = JoinKind::kComma;
+      join.right = join_chain();
+      join.span = since(join_from);
+      joins.push(join);
+    }
+    auto list = joins.done();
+    auto* chain = make<JoinChain>(from);
+    chain->first = node->target;
+    chain->joins = list;
+    node->target = chain;
+  }
   if (expect(K::kSet, "SET")) node->assignments = assignments();
   node->returning = output();
   if (accept(K::kFrom)) node->from = from_list();
   if (accept(K::kWhere)) node->where = clause_expression();
   if (node->returning.empty()) node->returning = returning();
+  skip_row_limit();
   return finish(node, from);
+}
+
+/// What chooses rows to change without changing lineage: ORDER BY … LIMIT (MySQL), OPTION (T-SQL).
+void Parser::skip_row_limit() {
+  if (accept(K::kOrder, K::kBy)) order_items(true);
+  if (accept(K::kLimit)) expression();
+  if (at(K::kOption) && op(1) == Op::kLeftParen) {
+    advance();
+    skip_one();
+  }
 }
 
 const Statement* Parser::delete_from(const With& with, std::uint32_t from) {
@@ -550,6 +620,7 @@ const Statement* Parser::delete_from(const With& with, std::uint32_t from) {
   }
   if (accept(K::kWhere)) node->where = clause_expression();
   if (node->returning.empty()) node->returning = returning();
+  skip_row_limit();
   return finish(node, from);
 }
 

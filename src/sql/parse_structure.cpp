@@ -169,7 +169,8 @@ const Expression* Parser::brace_object(std::uint32_t from, StructForm form) {
   while (!at(Op::kRightBrace) && !at_end()) {
     Field field{};
     auto start = begin();
-    if (at(Op::kStar) && op(1) != Op::kColon) {
+    bool spread = (at(Op::kStar) && op(1) != Op::kColon) || (at_name() && op(1) == Op::kDot && op(2) == Op::kStar);
+    if (spread) {
       field.value = element();  // Snowflake: {*}
       fields.push(field);
       if (!accept(Op::kComma)) break;

@@ -49,6 +49,17 @@ const TableReference* Parser::table_primary() {
       return finish(node, from);
     }
     case TokenKind::kString:
+      if (dialect_.id == DialectId::kSnowflake && op(1) == Op::kLeftParen) {  // '@stage/path' (FILE_FORMAT => …)
+        advance();
+        auto first = position_;
+        skip_one();
+        auto* node = make<Table>(from);
+        node->stage = text_of(token.span, text_);
+        node->version = joined(first);
+        node->alias = table_alias();
+        return finish(node, from);
+      }
+      return named_table();
     case TokenKind::kQuotedName:
     case TokenKind::kParameter:
       return named_table();
@@ -72,6 +83,7 @@ const TableReference* Parser::table_primary() {
           if (at(Op::kLeftParen)) return parenthesized_table(true);
           return table_function(true, from);
         case K::kValues:
+          if (at_bare_values(0)) return values_table(from);
           if (op(1) != Op::kLeftParen) break;
           // ClickHouse: values('a UInt8, b String', (1, 'x'), …) is a function.
           if (dialect_.id == DialectId::kClickhouse && peek(2).kind == TokenKind::kString && op(3) == Op::kComma) break;
@@ -106,6 +118,12 @@ const TableReference* Parser::table_primary() {
             auto* node = const_cast<TableReference*>(named_table());
             if (node->kind == NodeKind::kTable) static_cast<Table*>(node)->unpivot = true;
             return finish(node, from);
+          }
+          break;
+        case K::kNone:
+          if (dialect_.id == DialectId::kDatabricks && at_word("stream") && at_plain_name(1) &&
+              (op(2) == Op::kLeftParen || op(2) == Op::kDot)) {
+            advance();  // STREAM t, STREAM f(…): the same rows
           }
           break;
         default:
@@ -210,7 +228,13 @@ const TableReference* Parser::lateral_view_function() {
   }
   node->calls = calls.done();
   if (at_name() && !at(K::kAs) && may_be_alias(true)) node->alias.name = identifier();
-  if (accept(K::kAs)) {
+  if (node->alias.name && at_name() && !at(K::kAs) && may_be_alias(true)) {  // the AS is left out
+    Builder<Identifier> names(*this);
+    do {
+      names.push(name_or_error("a column"));
+    } while (accept(Op::kComma));
+    node->alias.columns = names.done();
+  } else if (accept(K::kAs)) {
     if (at(Op::kLeftParen)) {
       node->alias.columns = names_in_parentheses();
     } else {
@@ -282,8 +306,8 @@ const TableReference* Parser::table_function(bool lateral, std::uint32_t from) {
     node->rows_from = true;
     do {
       if (!one()) unexpected("a function");
-      if (at(K::kAs) && op(1) == Op::kLeftParen) {  // json_to_recordset(…) AS (a int, …)
-        advance();
+      if (at(K::kAs) && (op(1) == Op::kLeftParen || (at_name(1) && op(2) == Op::kLeftParen))) {
+        advance(op(1) == Op::kLeftParen ? 1 : 2);  // json_to_recordset(…) AS (a int, …)
         column_definitions(node->definitions);
       }
     } while (accept(Op::kComma));
@@ -325,8 +349,8 @@ bool Parser::column_definitions(List<ColumnDefinition>& out) {
       break;
     }
     one.name = identifier();
-    if (!at_list_end(false)) one.type = type_name();
-    while (!at_list_end(false)) {  // constraints, paths, options
+    if (!at_list_end(false) && !at(K::kAs)) one.type = type_name();  // t (a int, b AS (a * 2))
+    while (!at_list_end(false)) {                                    // constraints, paths, options
       if (partners_[position_] != 0) position_ = partners_[position_];
       advance();
     }
@@ -399,7 +423,8 @@ bool Parser::at_version() {
     case K::kTimestamp:
       return next == K::kAs && keyword(2) == K::kOf;
     case K::kFor:
-      return next == K::kSystemTime || next == K::kVersion || next == K::kTimestamp || at_word("system_version", 1);
+      return next == K::kSystemTime || (next == K::kSystem && keyword(2) == K::kTime) || next == K::kVersion ||
+             next == K::kTimestamp || at_word("system_version", 1);
     case K::kFinal:
       return dialect_.id == DialectId::kClickhouse;
     case K::kWith:
@@ -424,6 +449,7 @@ std::string_view Parser::version() {
     }
     bool until_of = at(K::kVersion) || at(K::kTimestamp) || at(K::kFor) || at(K::kAs);
     bool final_only = at(K::kFinal);
+    if (at(K::kFor) && keyword(1) == K::kSystem) advance();
     if (at(K::kFor) && (keyword(1) == K::kVersion || keyword(1) == K::kTimestamp || keyword(1) == K::kSystemTime))
       advance();
     if (final_only) {
@@ -472,7 +498,7 @@ bool Parser::sample(Sample& out) {
     if (partners_[position_] != 0) position_ = partners_[position_];
     advance();
   }
-  if (at(K::kRows) || at(K::kPercent)) advance();
+  if (at(K::kRows) || at(K::kPercent) || at(Op::kPercent)) advance();
   if ((at(K::kRepeatable) || at_word("seed")) && op(1) == Op::kLeftParen) {
     advance();
     if (partners_[position_] != 0) position_ = partners_[position_];
@@ -523,7 +549,8 @@ const TableReference* Parser::named_table() {
   auto* node = make<Table>(from);
   node->name = name;
   node->version = version();
-  if (dialect_.id == DialectId::kPostgres && at(Op::kStar)) advance();  // with those that inherit from it
+  if (dialect_.id == DialectId::kPostgres && at(Op::kStar)) advance();             // with those that inherit from it
+  while (dialect_.id == DialectId::kRedshift && at(Op::kLeftBracket)) skip_one();  // o.items[0]
   if (at(K::kTablesample) || (at(K::kSample) && !may_be_alias(true))) sample(node->sample);
   node->alias = table_alias();
   if (at_version() && node->version.empty()) node->version = version();

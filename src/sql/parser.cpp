@@ -182,6 +182,16 @@ bool Parser::at_statement_start(std::size_t ahead) {
   }
 }
 
+/// T-SQL tools' batch separator: a line of its own.
+bool Parser::at_go() {
+  if (dialect_.id != DialectId::kTsql || !at_word("go")) return false;
+  auto lines_between = [&](std::uint32_t from, std::uint32_t to) {
+    return text_.substr(from, to - from).find('\n') != std::string_view::npos;
+  };
+  bool first = position_ == 0 || lines_between(tokens_[position_ - 1].span.end, begin());
+  return first && (peek(1).kind == TokenKind::kEnd || lines_between(peek().span.end, peek(1).span.begin));
+}
+
 bool Parser::at_clause() {
   switch (keyword()) {
     case K::kFrom:
@@ -190,7 +200,6 @@ bool Parser::at_clause() {
     case K::kUnion:
     case K::kIntersect:
     case K::kInto:
-    case K::kLimit:
     case K::kPrewhere:
     case K::kReturning:
     case K::kSelect:
@@ -200,13 +209,28 @@ bool Parser::at_clause() {
     case K::kExcept:
     case K::kFor:
       return true;
+    case K::kLimit:  // where a name stands as well: SELECT limit AS l, a
+      return keyword(1) != K::kAs && keyword(1) != K::kFrom && op(1) != Op::kComma && op(1) != Op::kDot;
     case K::kWith:  // CREATE … AS SELECT … WITH NO DATA
       return keyword(1) == K::kNo || at_word("data", 1) || at_word("check", 1) || at_word("cascaded", 1) ||
              (keyword(1) == K::kLocal && at_word("check", 2));
     case K::kOn:
       return keyword(1) == K::kConflict || at_word("duplicate", 1);
+    case K::kDeclare:
+    case K::kDrop:
+    case K::kCreate:
+    case K::kAlter:
+    case K::kTruncate:
+    case K::kExec:
+    case K::kExecute:
+    case K::kBegin:
+    case K::kIf:
+    case K::kInsert:
+    case K::kDelete:
+      return dialect_.id == DialectId::kTsql && at_name(1);  // the next statement
     case K::kNone:
-      return at(Op::kPipe) || (dialect_.id == DialectId::kOracle && at_model()) || at_output() ||
+      return at(Op::kPipe) || at_lock() || at_go() || at_comment() ||
+             (dialect_.id == DialectId::kOracle && at_model()) || at_output() ||
              (dialect_.id == DialectId::kPostgres && at_distributed()) ||
              (dialect_.id == DialectId::kRedshift && at_word("remove") && at_word("duplicates", 1));
     case K::kOption:
@@ -227,7 +251,7 @@ bool Parser::at_clause() {
     case K::kStart:
       return keyword(1) == K::kWith;
     case K::kFetch:
-      return keyword(1) == K::kFirst || keyword(1) == K::kNext;
+      return keyword(1) == K::kFirst || keyword(1) == K::kNext || peek(1).kind == TokenKind::kNumber;
     case K::kQualify:
       return dialect_.qualify ? op(1) != Op::kDot : !may_be_alias(true);
     case K::kWindow:
