@@ -81,6 +81,7 @@ SyncError failure_of(const http::ClientResponse& response) {
   const bool is_ours = is_problem(response) && body && integer_at(*body, "status", 0) == response.status;
   if (!is_ours) {
     failure.trouble = Trouble::kNetwork;
+    failure.answered = true;
     failure.error.message += ", and not as a Tideline server answers";
     failure.error.hint = "is the address right, and no portal or proxy in between?";
     return failure;

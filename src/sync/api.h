@@ -53,6 +53,7 @@ struct [[nodiscard]] SyncError {
   Error error;
   std::string gone{};  // epoch, below_floor, ahead, fork, schema, connection_removed
   std::optional<std::chrono::milliseconds> retry_after{};
+  bool answered = false;  // kNetwork: something did answer, but not this server
 };
 template <class T>
 using Answer = tl::expected<T, SyncError>;

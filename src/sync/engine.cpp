@@ -168,8 +168,10 @@ Answer<Engine::Step> Engine::step(const Wanted& wanted) {
   progress_.total = 0;
   for (const auto& id : connections) {
     TRY_LOCAL(auto position, writer_->position(id));
+    // What the server itself does not have any more, no page can be of.
+    const Version seen = position.cursor.empty() ? Version{} : std::min(position.valid_through, heads.version);
     if (!heads.find(id)) {
-      jobs.push_back({id, position.cursor, position.cursor.empty() ? Version{} : position.valid_through});
+      jobs.push_back({id, position.cursor, seen});
       continue;
     }
     const ConnectionHead& head = *heads.find(id);
@@ -190,7 +192,7 @@ Answer<Engine::Step> Engine::step(const Wanted& wanted) {
       here += position.digest.kinds[kind].count;
     }
     progress_.total += position.cursor.empty() ? there : std::max<std::int64_t>(there - here, 0);
-    jobs.push_back({id, position.cursor, position.cursor.empty() ? Version{} : position.valid_through});
+    jobs.push_back({id, position.cursor, seen});
   }
   if (auto fetched = fetch(jobs); !fetched) {
     if (fetched.error().trouble == Trouble::kGone || fetched.error().trouble == Trouble::kNotFound)

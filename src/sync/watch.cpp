@@ -171,8 +171,8 @@ bool Watch::listen_to_events(Backoff& backoff) {
     return true;
   }
   const bool opened = ended.has_value() || ended.error().trouble == Trouble::kStopped;
-  const bool refused =
-      !ended && (ended.error().trouble == Trouble::kNotFound || ended.error().trouble == Trouble::kDamaged);
+  const bool refused = !ended && (ended.error().trouble == Trouble::kNotFound ||
+                                  ended.error().trouble == Trouble::kDamaged || ended.error().answered);
   if (opened || refused) {
     if (++unheard_ >= kUnheardStreams) return false;
     return rest(random_up_to(milliseconds(1000))), true;

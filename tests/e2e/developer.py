@@ -60,6 +60,9 @@ class Developer:
     def git(self, *arguments, cwd):
         subprocess.run(["git", *arguments], cwd=cwd, check=True, env=self.environment(), capture_output=True)
 
+    def until_status(self, condition):
+        harness.wait_until(lambda: condition(self.json("status", cwd=self.home / "work")), every=0.1)
+
     @property
     def data(self):
         return self.home / ".local/share/tideline"

@@ -29,6 +29,8 @@ class Fault:
     seconds: float = 0.2
     in_head: bool = False
     bit: int = 0
+    code: str = ""      # of "gone", a 410
+    status: int = 502   # of "page", a proxy's own
 
     def __str__(self):
         return f"{self.what}@{self.at:.3f}{' of the head' if self.in_head else ''}"
@@ -50,10 +52,19 @@ class Received:
         return "\r\n".join(lines).encode() + b"\r\n\r\n"
 
 
-def refusal(status):
-    what = {"type": "about:blank", "title": "busy", "status": status, "detail": "busy", "message": "busy here"}
+def refusal(status, **more):
+    what = {"type": "about:blank", "title": "busy", "status": status, "detail": "busy", "message": "busy here", **more}
     body = json.dumps(what)
     return Received(status, "Busy", [("Content-Type", "application/problem+json"), ("Retry-After", "1")], body.encode())
+
+
+# Answers in the server's stead.
+OWN = {
+    "busy": lambda fault: refusal(503),
+    "too_many": lambda fault: refusal(429),
+    "gone": lambda fault: refusal(410, code=fault.code, hint="as it says"),
+    "page": lambda fault: Received(fault.status, "No", [("Content-Type", "text/html")], b"<html>a proxy's own</html>"),
+}
 
 
 def random_fault(choice, names=PASSING):
@@ -73,6 +84,7 @@ class Proxy:
         self.last = None      # the answer that was due before, for "reorder"
         self.requests = []    # [(seconds, method, path with query)]
         self.done = collections.Counter()
+        self.refused = collections.Counter()  # {code: how often}, of the server's 410s
         self.choose = lambda method, path: None
         self.change = None    # (part of the path, what changes the Received): the next answer to it
         self.events = None    # None: pass; "buffered"; "half_open": silent after the first event
@@ -172,8 +184,8 @@ class Proxy:
             self.done[fault.what] += 1
         if fault and fault.what == "half_open":
             return self._silence(client)
-        if fault and fault.what in ("busy", "too_many"):
-            answer = refusal(503 if fault.what == "busy" else 429)
+        if fault and fault.what in OWN:
+            answer = OWN[fault.what](fault)
             client.sendall(answer.bytes() + answer.body)
             return True
         server = http.client.HTTPConnection("127.0.0.1", self.upstream, timeout=150)
@@ -191,6 +203,8 @@ class Proxy:
             answer = Received(answer.status, answer.reason, answer.getheaders(), answer.read())
         finally:
             server.close()
+        if answer.status == 410:
+            self.refused[json.loads(answer.body)["code"]] += 1
         if self.change and self.change[0] in path and answer.body:
             change, self.change = self.change[1], None
             change(answer)
