@@ -11,6 +11,12 @@
 namespace tideline::cli {
 namespace {
 
+std::vector<sync::ChosenConnection> all_of(const std::vector<sync::ServerConnection>& connections) {
+  std::vector<sync::ChosenConnection> chosen;
+  for (const auto& each : connections) chosen.push_back({each.id, sync::shown_name(each), "all are synced"});
+  return chosen;
+}
+
 Result<void> run(const ConnectionsOptions& options) {
   TRY(ClientContext context, find_context_with_token(options.place));
   static const std::atomic<bool> stop = false;
@@ -29,8 +35,7 @@ Result<void> run(const ConnectionsOptions& options) {
     memory.mode = sync::SyncMode::kManual;
   } else if (options.action == Action::kAll) {
     memory.mode = sync::SyncMode::kAll;
-    memory.connections.clear();
-    for (const auto& each : all) memory.connections.push_back({each.id, sync::shown_name(each), "all are synced"});
+    memory.connections = all_of(all);
   } else if (options.action == Action::kAuto || !chosen) {
     auto choice = sync::match_workspace(api, context.workspace);
     if (!choice) return fail(told(choice.error(), context));
@@ -41,6 +46,9 @@ Result<void> run(const ConnectionsOptions& options) {
     TRY_VOID(context.state.remember(memory));
     chosen = true;
   }
+
+  // Those that came since it was chosen are synced as well.
+  if (chosen && memory.mode == sync::SyncMode::kAll) memory.connections = all_of(all);
 
   const auto why = [&memory](ConnectionId id) -> const sync::ChosenConnection* {
     const auto at = std::find_if(memory.connections.begin(), memory.connections.end(),

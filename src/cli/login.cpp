@@ -15,6 +15,7 @@
 #include "cli/options.h"
 #include "cli/paths.h"
 #include "cli/terminal.h"
+#include "cli/watch_lock.h"
 #include "replica/replica.h"
 #include "sync/private_file.h"
 
@@ -176,6 +177,8 @@ Result<void> log_out(const LogoutOptions& options) {
       if (!writer && writer.error().code == Code::kCorrupt) writer = replica::Writer::open(writer_options, true);
       if (!writer) return fail(std::move(writer.error()));
       TRY_VOID((*writer)->purge());
+      std::error_code error;
+      std::filesystem::remove(watch_lock_file(file), error);
       TRY_VOID(state.forget(server, *id));
       ++deleted;
     }

@@ -17,6 +17,7 @@
 #include "cli/watch_lock.h"
 #include "sync/choose.h"
 #include "sync/engine.h"
+#include "sync/sessions.h"
 #include "sync/watch.h"
 
 namespace tideline::cli {
@@ -130,6 +131,27 @@ Result<sync::Wanted> wanted_of(const ClientContext& context) {
   }
   std::sort(wanted.connections.begin(), wanted.connections.end());
   return wanted;
+}
+
+sync::SessionRegistration session_of(const std::string& machine, const sync::WorkspaceMemory& memory) {
+  sync::SessionRegistration session{.workspace_identifier = memory.identifier,
+                                    .workspace_hash = sync::workspace_hash(machine, memory.root),
+                                    .ide_version = "tideline " TIDELINE_VERSION,
+                                    .sync_mode = std::string(sync::to_string(memory.mode)),
+                                    .connections = {},
+                                    .all = memory.mode == sync::SyncMode::kAll};
+  if (!session.all)
+    for (const auto& connection : memory.connections) session.connections.push_back(connection.id);
+  return session;
+}
+
+/// Of all workspaces that use this replica.
+Result<std::vector<sync::SessionRegistration>> sessions_of(const ClientContext& context) {
+  TRY(const std::string machine, context.state.machine_id());
+  TRY(const auto workspaces, context.state.workspaces(context.target.server, context.target.organization));
+  std::vector<sync::SessionRegistration> sessions;
+  for (const auto& workspace : workspaces) sessions.push_back(session_of(machine, workspace));
+  return sessions;
 }
 
 void write_report(JsonWriter& json, const sync::PullReport& report) {
@@ -253,10 +275,10 @@ void print_event(const sync::WatchEvent& event, bool as_json) {
 }
 
 Result<int> watch(const SyncOptions& options, const ClientContext& context, sync::Api& api, sync::Engine& engine,
-                  sync::SessionRegistration session, ProgressBar& bar) {
+                  ProgressBar& bar) {
   sync::Api listener(context.target, stopping);
   sync::WatchOptions watch_options;
-  watch_options.session = std::move(session);
+  watch_options.sessions = [&context] { return sessions_of(context); };
   watch_options.wanted = [&context] { return wanted_of(context); };
   watch_options.token = [&context] { return present_token(context.target); };
   watch_options.files = {credentials_file(), context.state.workspaces_file()};
@@ -308,13 +330,6 @@ Result<int> run(const SyncOptions& options) {
   TRY(sync::WorkspaceMemory memory, choose(api, context, options.watch));
   TRY_VOID(context.state.remember(memory));
   TRY(const sync::Wanted wanted, wanted_of(context));
-  TRY(const std::string machine, context.state.machine_id());
-  sync::SessionRegistration session{memory.identifier,
-                                    sync::workspace_hash(machine, context.workspace.root),
-                                    "tideline " TIDELINE_VERSION,
-                                    std::string(sync::to_string(memory.mode)),
-                                    {}};
-  for (const auto& connection : memory.connections) session.connections.push_back(connection.id);
   if (!options.place.json) print_chosen(memory);
 
   sync::Engine engine(api, {.file = context.replica,
@@ -330,7 +345,7 @@ Result<int> run(const SyncOptions& options) {
       bar.note(progress.stage);
   };
   if (!opened && (opened.error().code != Code::kConflict || options.watch)) return fail(opened.error());
-  if (options.watch) return watch(options, context, api, engine, std::move(session), bar);
+  if (options.watch) return watch(options, context, api, engine, bar);
 
   sync::PullReport report;
   if (!opened) {
@@ -340,15 +355,12 @@ Result<int> run(const SyncOptions& options) {
     const Timestamp now = Timestamp::now();
     static_cast<void>(engine.writer().note("problem", pulled ? "" : describe(pulled.error().error)));
     static_cast<void>(engine.writer().note(pulled ? "checked_at" : "failed_at", now.to_string()));
-    if (const auto registered = api.register_session(session)) {
-      std::int64_t objects = 0;
-      if (const auto state = engine.writer().state())
-        for (const auto& position : state->connections)
-          if (std::find(session.connections.begin(), session.connections.end(), position.connection) !=
-              session.connections.end())
-            objects += position.digest.of(Kind::kObject).count;
-      static_cast<void>(api.update_session(*registered, objects, pulled ? "active" : "error",
-                                           pulled ? "" : pulled.error().error.message));
+    const bool reachable = pulled || pulled.error().trouble != sync::Trouble::kNetwork;
+    if (const auto state = engine.writer().state(); state && reachable) {
+      TRY(const std::string machine, context.state.machine_id());
+      sync::Sessions sessions;
+      sessions.set({session_of(machine, memory)});
+      sessions.tell(api, *state, pulled ? "active" : "error", pulled ? "" : pulled.error().error.message);
     }
     if (!pulled) return fail(told(pulled.error(), context));
     report = std::move(*pulled);

@@ -278,6 +278,12 @@ Decoded<UpdateSessionRequest> decode_update_session(std::string_view id, std::st
     request.total_objects_synced = fields.integer("total_objects_synced", 0, kMaxSafeInteger);
     request.sync_status = fields.one_of("sync_status", {"active", "inactive", "error"});
     request.error_message = fields.nullable_text("error_message", kErrorMessage);
+    request.synced_version = fields.integer("synced_version", 0, kMaxSafeInteger);
+    if (const auto versions = fields.numbers_by_id("connection_versions", kMaxSafeInteger)) {
+      request.connection_versions.emplace();
+      for (const auto& [connection, version] : *versions)
+        request.connection_versions->emplace_back(ConnectionId{connection}, Version{version});
+    }
   }
   return finish(std::move(request), std::move(errors));
 }

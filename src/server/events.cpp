@@ -98,6 +98,9 @@ class EventStream final : public http::BodySource {
 
   std::string first() {
     said_anything_ = true;
+    // What came between the admission and the place woke nobody.
+    if (const auto caller = gate_.remembered(credential_, caller_.tenant.organization, Timestamp::now()))
+      caller_ = *caller;
     return "retry: " + std::to_string(kLeastRetry + random_up_to(kMostRetry - kLeastRetry)) + "\n" + hint();
   }
 

@@ -246,6 +246,28 @@ std::optional<Uuid> JsonFields::id(std::string_view name) {
   return value;
 }
 
+std::optional<std::vector<std::pair<Uuid, std::int64_t>>> JsonFields::numbers_by_id(std::string_view name,
+                                                                                    std::int64_t most) {
+  const Json* member = find(name);
+  if (member == nullptr) return std::nullopt;
+  const Json::Object* object = member->if_object();
+  if (object != nullptr && object->size() > kMaxIds) {
+    wrong(name, "must have at most " + std::to_string(kMaxIds) + " entries");
+    return std::nullopt;
+  }
+  std::vector<std::pair<Uuid, std::int64_t>> numbers;
+  for (const auto& [key, value] : object != nullptr ? *object : Json::Object{}) {
+    const auto id = Uuid::parse(key);
+    const std::int64_t* number = value.if_int();
+    if (id && number != nullptr && *number >= 0 && *number <= most) numbers.emplace_back(*id, *number);
+  }
+  if (object == nullptr || numbers.size() != object->size()) {
+    wrong(name, "must be an object of integers from 0 to " + std::to_string(most) + " by UUIDs");
+    return std::nullopt;
+  }
+  return numbers;
+}
+
 std::optional<std::vector<Uuid>> JsonFields::ids(std::string_view name) {
   const Json* member = find(name);
   if (member == nullptr) return std::nullopt;

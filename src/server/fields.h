@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -78,6 +79,8 @@ class JsonFields {
   std::optional<Timestamp> timestamp(std::string_view name);
   std::optional<Uuid> id(std::string_view name);
   std::optional<std::vector<Uuid>> ids(std::string_view name);
+  /// {id: a number from 0 on}, in the order given.
+  std::optional<std::vector<std::pair<Uuid, std::int64_t>>> numbers_by_id(std::string_view name, std::int64_t most);
   /// Any value at all, as canonical text.
   std::optional<JsonText> json(std::string_view name) const;
   /// The member unless it is missing or null.

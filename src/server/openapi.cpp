@@ -125,7 +125,9 @@ constexpr std::string_view kPaths = R"json("paths":{
  "requestBody":{"required":true,"content":{"application/json":{"schema":{"type":"object","properties":{
   "total_objects_synced":{"type":["integer","null"],"minimum":0,"maximum":9007199254740991},
   "sync_status":{"enum":["active","inactive","error",null]},
-  "error_message":{"type":["string","null"],"maxLength":4096,"description":"null or empty: none any more"}}}}}},
+  "error_message":{"type":["string","null"],"maxLength":4096,"description":"null or empty: none any more"},
+  "synced_version":{"type":["integer","null"],"minimum":0,"maximum":9007199254740991},
+  "connection_versions":{"type":["object","null"],"maxProperties":10000,"description":"Versions by the ids of connections","additionalProperties":{"type":"integer","minimum":0,"maximum":9007199254740991}}}}}}},
  "responses":{"200":{"description":"The session as it is now","headers":{@id,@digest},"content":{"application/json":{"schema":{"$ref":"#/components/schemas/Session"}}}},
  "404":{"$ref":"#/components/responses/NotFound"},@bodyErrors,@errors}}}
 },
@@ -178,9 +180,10 @@ constexpr std::string_view kComponents = R"json("components":{
   "changed":{"type":"object","description":"Tables without a change are left out","propertyNames":{"enum":["connections","files","objects","columns","dependencies","columns_lineage","documentation"]},"additionalProperties":{"type":"object","required":["added","updated","removed"],"additionalProperties":false,"properties":{"added":@count,"updated":@count,"removed":@count}}},
   "lineage":{"type":"object","description":"Column lineage of the models and snapshots: how many were analysed in full, in part, not at all; and why, by reason, in how many of them","required":["models","analysed","partial","failed","reasons"],"additionalProperties":false,"properties":{"models":@count,"analysed":@count,"partial":@count,"failed":@count,"reasons":{"type":"object","additionalProperties":@count}}},
   "warnings":{"type":"array","items":{"type":"string"}}}},
- "Session":{"type":"object","required":["id","user_id","workspace_identifier","workspace_hash","ide_version","sync_mode","connection_ids","last_sync_at","sync_status","total_objects_synced","error_message","created_at","updated_at"],"additionalProperties":false,"properties":{
-  "id":@uuid,"organization_id":@uuid,"user_id":@uuid,"workspace_identifier":{"type":"string"},"workspace_hash":@text,"ide_version":@text,"sync_mode":{"enum":["workspace-aware","manual","sync-all"]},"connection_ids":{"type":["array","null"],"items":@uuid},
-  "last_sync_at":@maybeTime,"sync_status":{"enum":["active","inactive","error"]},"total_objects_synced":@count,"error_message":@text,"created_at":@time,"updated_at":@time}},
+ "Session":{"type":"object","required":["id","user_id","user_email","workspace_identifier","workspace_hash","ide_version","sync_mode","connection_ids","last_sync_at","synced_version","connection_versions","sync_status","total_objects_synced","error_message","last_error","last_error_at","created_at","updated_at"],"additionalProperties":false,"properties":{
+  "id":@uuid,"organization_id":@uuid,"user_id":@uuid,"user_email":{"type":["string","null"],"description":"null: none, or not a member any more"},"workspace_identifier":{"type":"string"},"workspace_hash":@text,"ide_version":@text,"sync_mode":{"enum":["workspace-aware","manual","sync-all"]},"connection_ids":{"type":["array","null"],"items":@uuid},
+  "last_sync_at":@maybeTime,"synced_version":{"type":["integer","null"],"minimum":0,"description":"The organization's version the replica is at"},"connection_versions":{"type":["object","null"],"description":"By connection, the version of it the replica holds","additionalProperties":@count},
+  "sync_status":{"enum":["active","inactive","error"]},"total_objects_synced":@count,"error_message":{"type":["string","null"],"description":"What is wrong now"},"last_error":{"type":["string","null"],"description":"What was wrong last, also when all is well again"},"last_error_at":@maybeTime,"created_at":@time,"updated_at":@time}},
  "SyncPackage":{"type":"object","required":["metadata","documentation","sync_metadata"],"additionalProperties":false,"properties":{
   "metadata":{"type":"object","required":["files","objects","columns","dependencies","columns_lineage"],"additionalProperties":false,"properties":{
    "files":{"type":"array","items":{"$ref":"#/components/schemas/File"}},"objects":{"type":"array","items":{"$ref":"#/components/schemas/Object"}},"columns":{"type":"array","items":{"$ref":"#/components/schemas/Column"}},

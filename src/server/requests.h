@@ -70,6 +70,8 @@ struct UpdateSessionRequest {
   std::optional<std::int64_t> total_objects_synced;
   std::optional<std::string> sync_status;                   // "active", "inactive", "error"
   std::optional<std::optional<std::string>> error_message;  // inner nullopt: none any more
+  std::optional<std::int64_t> synced_version{};
+  std::optional<std::vector<std::pair<ConnectionId, Version>>> connection_versions{};
 };
 
 /// The type of a connection where none is said.

@@ -10,7 +10,7 @@ namespace {
 void write_session(JsonWriter& json, const store::Session& session, OrganizationId organization) {
   json.begin_object();
   json.key("id").string(session.id.to_string()).key("organization_id").string(organization.to_string());
-  json.key("user_id").string(session.user.to_string());
+  json.key("user_id").string(session.user.to_string()).key("user_email").optional_string(session.user_email);
   json.key("workspace_identifier").string(session.workspace_identifier);
   json.key("workspace_hash").optional_string(session.workspace_hash);
   json.key("ide_version").optional_string(session.ide_version);
@@ -23,15 +23,19 @@ void write_session(JsonWriter& json, const store::Session& session, Organization
   } else {
     json.null();
   }
+  const auto time = [&json](const std::optional<Timestamp>& value) {
+    value ? json.string(value->to_string()) : json.null();
+  };
   json.key("last_sync_at");
-  if (session.last_sync_at) {
-    json.string(session.last_sync_at->to_string());
-  } else {
-    json.null();
-  }
+  time(session.last_sync_at);
+  json.key("synced_version");
+  session.synced_version ? json.number(*session.synced_version) : json.null();
+  json.key("connection_versions").raw(session.connection_versions.value_or("null"));
   json.key("sync_status").string(session.sync_status);
   json.key("total_objects_synced").number(session.total_objects_synced);
   json.key("error_message").optional_string(session.error_message);
+  json.key("last_error").optional_string(session.last_error).key("last_error_at");
+  time(session.last_error_at);
   json.key("created_at").string(session.created_at.to_string());
   json.key("updated_at").string(session.updated_at.to_string());
   json.end_object();
@@ -58,7 +62,9 @@ store::awaitable<Result<std::string>> update_session(store::Database& database, 
                                                      UpdateSessionRequest request, Deadline deadline) {
   store::SessionChange change{.total_objects_synced = request.total_objects_synced,
                               .sync_status = std::move(request.sync_status),
-                              .error_message = std::move(request.error_message)};
+                              .error_message = std::move(request.error_message),
+                              .synced_version = request.synced_version,
+                              .connection_versions = std::move(request.connection_versions)};
   CO_TRY(const auto session, co_await store::update_session(database, tenant, request.id, std::move(change), deadline));
   std::string body;
   JsonWriter json(body);

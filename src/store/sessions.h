@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "store/database.h"
@@ -23,11 +24,14 @@ struct SessionChange {
   std::optional<std::int64_t> total_objects_synced;
   std::optional<std::string> sync_status;                   // active, inactive, error
   std::optional<std::optional<std::string>> error_message;  // inner nullopt: none any more
+  std::optional<std::int64_t> synced_version{};
+  std::optional<std::vector<std::pair<ConnectionId, Version>>> connection_versions{};
 };
 
 struct Session {
   SessionId id;
   UserId user;
+  std::optional<std::string> user_email;  // nullopt: none, or not a member any more
   std::string workspace_identifier;
   std::optional<std::string> workspace_hash;
   std::optional<std::string> ide_version;
@@ -37,6 +41,10 @@ struct Session {
   std::string sync_status;
   std::int64_t total_objects_synced = 0;
   std::optional<std::string> error_message;
+  std::optional<std::int64_t> synced_version{};
+  std::optional<std::string> connection_versions;  // JSON: {connection: version}
+  std::optional<std::string> last_error;           // stays when all is well again
+  std::optional<Timestamp> last_error_at;
   Timestamp created_at;
   Timestamp updated_at;
 };

@@ -278,19 +278,18 @@ Answer<std::string> Api::register_session(const SessionRegistration& session) {
   return *id;
 }
 
-Answer<void> Api::update_session(const std::string& id, std::int64_t objects, std::string_view status,
-                                 std::string_view error_message) {
+Answer<void> Api::update_session(const std::string& id, const SessionReport& report) {
   http::ClientRequest question = request("PATCH", "/ide-sessions/" + http::percent_encode(id));
   question.content_type = "application/json";
   JsonWriter json(question.body);
-  json.begin_object().key("total_objects_synced").number(objects).key("sync_status").string(status);
+  json.begin_object().key("total_objects_synced").number(report.objects).key("sync_status").string(report.status);
   json.key("error_message");
-  if (error_message.empty())
-    json.null();
-  else
-    json.string(error_message);
-  json.end_object();
-  TRY(const std::string ignored, ask(std::move(question)));
+  report.error_message.empty() ? json.null() : json.string(report.error_message);
+  if (report.version) json.key("synced_version").number(report.version->value);
+  json.key("connection_versions").begin_object();
+  for (const auto& [connection, version] : report.connections) json.key(connection.to_string()).number(version.value);
+  json.end_object().end_object();
+  TRY(const std::string ignored, ask(question));
   return {};
 }
 

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <tl/expected.hpp>
@@ -116,6 +117,17 @@ struct SessionRegistration {
   std::string ide_version;
   std::string sync_mode;  // workspace-aware, manual, sync-all
   std::vector<ConnectionId> connections;
+  bool all = false;  // of sync-all: whatever the replica has
+
+  bool operator==(const SessionRegistration&) const = default;
+};
+
+struct SessionReport {
+  std::string_view status;  // active, inactive, error
+  std::string error_message{};
+  std::optional<Version> version{};
+  std::int64_t objects = 0;
+  std::vector<std::pair<ConnectionId, Version>> connections{};
 };
 
 /// A page that came whole, and whose check held.
@@ -156,9 +168,7 @@ class Api {
   Answer<WorkspaceAnswer> match_workspace(const std::string& identifier);
   /// The session's id.
   Answer<std::string> register_session(const SessionRegistration& session);
-  /// `status`: active, inactive, error.
-  Answer<void> update_session(const std::string& id, std::int64_t objects, std::string_view status,
-                              std::string_view error_message);
+  Answer<void> update_session(const std::string& id, const SessionReport& report);
 
   /// nullopt: nothing changed since `etag`. With `wait` the server holds the question so long as that is so.
   Answer<std::optional<Heads>> heads(std::string_view etag = {}, std::chrono::seconds wait = std::chrono::seconds(0));

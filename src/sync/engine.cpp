@@ -123,7 +123,7 @@ Answer<Engine::Step> Engine::step(const Wanted& wanted) {
   TRY(auto answer, api_.heads());
   if (!answer) return corrupt("the server says that nothing changed although it was not asked so");
   const Heads heads = std::move(*answer);
-  epoch_ = heads.epoch;
+  epoch_ = report_.epoch = heads.epoch;
   report_.server_version = heads.version;
   report_.etag = heads.etag();
   if (heads.schema < replica::kSyncSchema)

@@ -29,7 +29,8 @@ struct PullReport {
   bool changed = false;  // the replica has other rows than before
   std::optional<Version> version;
   Version server_version;
-  std::string etag;  // of the heads this was pulled to: what long polls wait with
+  std::string epoch;  // the server's
+  std::string etag;   // of the heads this was pulled to: what long polls wait with
   std::int64_t rows_received = 0;
   std::int64_t rows_written = 0;
   std::int64_t rows_removed = 0;

@@ -245,30 +245,19 @@ void Watch::tell(WatchState state, std::string message, const PullReport* report
   if (options_.on_event) options_.on_event({state, std::move(message), report});
 }
 
-void Watch::update_session(Api& api, std::string_view status, const std::string& message) {
-  if (session_.empty()) {
-    auto id = api.register_session(options_.session);
-    if (!id) return;
-    session_ = *id;
+void Watch::tell_sessions(Api& api, std::string_view status, const std::string& message) {
+  if (const auto state = engine_.writer().state()) {
+    sessions_.tell(api, *state, status, message);
+    told_version_ = state->version;
   }
-  std::int64_t objects = 0;
-  if (const auto state = engine_.writer().state())
-    for (const auto& position : state->connections) {
-      const auto& of = options_.session.connections;
-      if (of.empty() || std::find(of.begin(), of.end(), position.connection) != of.end())
-        objects += position.digest.of(Kind::kObject).count;
-    }
-  const auto updated = api.update_session(session_, objects, status, message);
-  // A session that an admin removed is registered again the next time.
-  if (!updated && updated.error().trouble == Trouble::kNotFound) session_.clear();
-  session_due_ = false;
-  session_not_before_ = Clock::now() + kSessionPause;
+  sessions_due_ = false;
+  sessions_not_before_ = Clock::now() + kSessionPause;
 }
 
 void Watch::leave(Api& api) {
-  if (session_.empty() || state_ == WatchState::kExpired || state_ == WatchState::kDenied) return;
+  if (!sessions_.any() || state_ == WatchState::kExpired || state_ == WatchState::kDenied) return;
   api.set_token(token_);
-  update_session(api, "inactive", "");
+  tell_sessions(api, "inactive", "");
 }
 
 void Watch::read_files() {
@@ -290,6 +279,10 @@ void Watch::read_files() {
       wanted_ = std::move(*wanted);
       due_ = std::min(due_, Clock::now());
     }
+  }
+  if (auto sessions = options_.sessions()) {
+    sessions_.set(std::move(*sessions));
+    sessions_due_ = true;
   }
 }
 
@@ -318,6 +311,7 @@ void Watch::pulled(const PullReport& report) {
   backoff_.succeeded();
   useless_ = 0;
   version_ = report.version;
+  epoch_ = report.epoch;
   bool polls = false;
   bool live = false;
   {
@@ -338,7 +332,9 @@ void Watch::pulled(const PullReport& report) {
     static_cast<void>(engine_.writer().note("checked_at", Timestamp::now().to_string()));
     noted_ = now;
   }
-  if (report.changed || session_.empty() || state_ == WatchState::kTrouble) session_due_ = true;
+  // Versions of what is not synced here are told now and then: all clients of an organization see each of them.
+  const bool is_old = told_version_ != report.version && now > sessions_not_before_ + kLook;
+  if (report.changed || is_old || !sessions_.any() || state_ == WatchState::kTrouble) sessions_due_ = true;
   const bool told = report.changed || !report.notes.empty() || !report.removed.empty();
   tell(polls ? WatchState::kPolling : WatchState::kLive, "", told ? &report : nullptr);
   due_ = now + kLook + random_up_to(kLook / 5);
@@ -383,7 +379,7 @@ void Watch::failed(const SyncError& error) {
   not_before_ = now + error.retry_after.value_or(milliseconds(0));
   tell(WatchState::kTrouble, message);
   if (error.trouble != Trouble::kLocal || state_ == WatchState::kTrouble)
-    update_session(api_, "error", error.error.message);
+    tell_sessions(api_, "error", error.error.message);
 }
 
 void Watch::pull() {
@@ -398,6 +394,8 @@ void Watch::pull() {
 Result<void> Watch::run() {
   if (wake_ < 0) return fail(Code::kInternal, "no event descriptor");
   TRY(wanted_, options_.wanted());
+  TRY(auto sessions, options_.sessions());
+  sessions_.set(std::move(sessions));
   TRY(auto token, options_.token());
   api_.set_token(token);
   token_ = std::move(token);
@@ -414,11 +412,11 @@ Result<void> Watch::run() {
     }
   });
   while (!stop_) {
-    if (session_due_ && Clock::now() >= session_not_before_ && state_ != WatchState::kExpired &&
+    if (sessions_due_ && Clock::now() >= sessions_not_before_ && state_ != WatchState::kExpired &&
         state_ != WatchState::kDenied)
-      update_session(api_, "active", "");
+      tell_sessions(api_, "active", "");
     auto until = due_;
-    if (session_due_) until = std::min(until, session_not_before_);
+    if (sessions_due_) until = std::min(until, sessions_not_before_);
     const auto left = until == Clock::time_point::max()
                           ? milliseconds(-1)
                           : std::max(milliseconds(0), std::chrono::ceil<milliseconds>(until - Clock::now()));
@@ -445,9 +443,8 @@ Result<void> Watch::run() {
       const bool known = state_ == WatchState::kWaiting || state_ == WatchState::kTrouble;
       if (!known) due_ = std::max(not_before_, Clock::now());
     } else if (hint) {
-      const bool news = !version_ || hint->version != *version_ || (!epoch_.empty() && hint->epoch != epoch_) ||
-                        state_ == WatchState::kWaiting;
-      epoch_ = hint->epoch;
+      const bool news =
+          !version_ || hint->version != *version_ || hint->epoch != epoch_ || state_ == WatchState::kWaiting;
       auto soon = Clock::now() + random_up_to(hint->spread);
       if (state_ == WatchState::kTrouble && useless_ >= kUselessTries) soon = std::max(soon, tried_ + kUselessAgain);
       if (news || state_ == WatchState::kTrouble) due_ = std::max(not_before_, std::min(due_, soon));

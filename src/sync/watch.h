@@ -20,6 +20,7 @@
 #include "sync/api.h"
 #include "sync/backoff.h"
 #include "sync/engine.h"
+#include "sync/sessions.h"
 
 namespace tideline::sync {
 
@@ -41,8 +42,8 @@ struct WatchEvent {
 };
 
 struct WatchOptions {
-  SessionRegistration session;
   /// Asked at the start and whenever a watched file changes.
+  std::function<Result<std::vector<SessionRegistration>>()> sessions;  // of all workspaces that use the replica
   std::function<Result<Wanted>()> wanted;
   std::function<Result<std::string>()> token;
   std::vector<std::filesystem::path> files;
@@ -82,7 +83,7 @@ class Watch {
   void read_files();
   void drain_file_events();
   void tell(WatchState state, std::string message, const PullReport* report = nullptr);
-  void update_session(Api& api, std::string_view status, const std::string& message);
+  void tell_sessions(Api& api, std::string_view status, const std::string& message);
   std::chrono::milliseconds random_up_to(std::chrono::milliseconds limit);
 
   Api& api_;
@@ -99,14 +100,15 @@ class Watch {
   int useless_ = 0;  // failures in a row that trying again does not help
   WatchState state_ = WatchState::kWaiting;
   std::string message_;
-  std::string session_;
-  bool session_due_ = false;
-  Clock::time_point session_not_before_{};
+  Sessions sessions_;
+  bool sessions_due_ = false;
+  Clock::time_point sessions_not_before_{};
+  std::optional<Version> told_version_;
   Clock::time_point due_{};         // when to pull; max(): not
   Clock::time_point not_before_{};  // what the server asked for
   Clock::time_point tried_{};       // the last pull
   std::optional<Version> version_;
-  std::string epoch_;
+  std::string epoch_;  // of the last pull, as version_
   Clock::time_point noted_{};
 
   // Between the two.

@@ -255,7 +255,9 @@ def test_logout_keeps_the_replica_and_purge_deletes_it(acme, ada):
     push_shop(acme)
     ada.login()
     clone = ada.clone("shop")
-    ada.run("sync", cwd=clone)
+    watcher = ada.watch(clone)
+    watcher.until("live")
+    watcher.stop()
     ada.run("logout", cwd=clone)
     assert ada.run("search", "orders", cwd=clone).returncode == 0
     done = ada.run("sync", cwd=clone, check=False)
@@ -307,6 +309,50 @@ def test_a_push_arrives_by_itself(acme, ada):
     watcher.stop()
     assert ada.json("status", cwd=clone)["state"] == "not watching"
     assert acme.get("/ide-sessions")["sessions"][0]["sync_status"] == "inactive"
+
+
+def test_sessions_say_who_syncs_what_and_in_which_version(acme, ada):
+    connections = {name: push_shop(acme, name)["connection_id"] for name in ("acme/shop", "acme/crm")}
+    ada.login()
+
+    def sessions():
+        return {each["workspace_identifier"]: each for each in acme.get("/ide-sessions")["sessions"]}
+
+    def at(name, version):
+        session = sessions().get(name, {})
+        return session.get("synced_version") == version and session["connection_versions"].keys() == {connections[name]}
+
+    shop = ada.clone("shop")
+    ada.run("sync", cwd=shop)
+    session = sessions()["acme/shop"]
+    heads = acme.get("/heads")
+    assert session["user_email"].startswith("ada.") and session["sync_status"] == "active"
+    assert at("acme/shop", heads["version"]) and session["connection_ids"] == [connections["acme/shop"]]
+    assert session["connection_versions"] == {
+        each["id"]: each["version"] for each in heads["connections"] if each["id"] == connections["acme/shop"]}
+    # Whoever watches tells of all workspaces of his replica, each with its own connections.
+    watcher = ada.watch(shop)
+    watcher.until("live")
+    ada.run("sync", cwd=ada.clone("crm", "git@github.com:acme/crm.git"))
+    version = acme.push("acme/crm", projects.manifest(models=1), force="true")["version"]
+    harness.wait_until(lambda: at("acme/shop", version) and at("acme/crm", version))
+    assert sessions()["acme/shop"]["total_objects_synced"] == 59 > sessions()["acme/crm"]["total_objects_synced"] > 0
+    watcher.stop()
+    assert {each["sync_status"] for each in sessions().values()} == {"inactive"}
+
+
+def test_all_connections_are_those_that_come_later_too(acme, ada):
+    push_shop(acme)
+    ada.login()
+    clone = ada.clone("shop")
+    ada.run("connections", "all", cwd=clone)
+    ada.run("sync", cwd=clone)
+    later = push_shop(acme, "acme/later")["connection_id"]
+    assert ada.json("sync", cwd=clone)["rows_written"] > 0
+    assert sorted(ada.rows("select full_name from connections")) == [("acme/later",), ("acme/shop",)]
+    assert all(each["synced"] for each in ada.json("connections", cwd=clone)["connections"])
+    session = acme.get("/ide-sessions")["sessions"][0]
+    assert later in session["connection_ids"] and later in session["connection_versions"]
 
 
 def test_a_second_watcher_steps_back_and_a_sync_beside_it_waits_for_it(acme, ada):

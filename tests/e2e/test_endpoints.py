@@ -239,6 +239,15 @@ def test_sessions(server, admin, member, shop):
     shown = {s["id"]: s for s in member.get("/ide-sessions")["sessions"]}
     assert (shown[mine]["total_objects_synced"], shown[mine]["sync_status"], shown[mine]["error_message"]) == (8, "error", "no disk")
     assert len(shown) == 2
+    assert shown[mine]["user_email"] == "member@acme.example" and shown[mine]["synced_version"] is None
+    versions = {"synced_version": 9, "connection_versions": {shop: 7}}
+    answer = member.api("PATCH", f"/ide-sessions/{mine}", {"sync_status": "active", **versions})
+    assert answer.status == 200 and answer.json["error_message"] is None and answer.json["last_error"] == "no disk"
+    seen = next(s for s in admin.get("/ide-sessions")["sessions"] if s["id"] == mine)
+    assert {name: seen[name] for name in versions} == versions and seen["user_email"] == "member@acme.example"
+    assert seen["last_error"] == "no disk" and seen["last_error_at"] <= seen["last_sync_at"]
+    for wrong in ({"synced_version": -1}, {"connection_versions": {"x": 1}}, {"connection_versions": {shop: "1"}}):
+        assert member.api("PATCH", f"/ide-sessions/{mine}", wrong).status == 400, wrong
     assert {s["id"] for s in admin.get("/ide-sessions")["sessions"]} > set(shown)
     assert admin.api("PATCH", f"/ide-sessions/{mine}", {"sync_status": "active"}).status == 404, "not one's own"
 

@@ -208,13 +208,16 @@ def useless(place, proxy, happens, within):
         harness.wait_until(lambda: proxy.done["flip"] >= 5, 60)
         assert watcher.until("trouble")["message"].startswith("The page of changes is malformed")
         assert developer.json("status", cwd=developer.home / "work")["state"] == "trouble"
-        time.sleep(3)
+        session = lambda: place.admin.get("/ide-sessions")["sessions"][0]
+        harness.wait_until(lambda: session()["sync_status"] == "error" and "malformed" in session()["error_message"], 60)
         proxy.heal()
         if happens == "login":
             developer.login()
         else:
             version = place.push("acme/web")
         watcher.wait(lambda line: (line.get("version") or 0) >= version, within)
+        harness.wait_until(lambda: session()["sync_status"] == "active", 60)
+        assert session()["error_message"] is None and "malformed" in session()["last_error"]
         watcher.stop()
     finally:
         developer.close()

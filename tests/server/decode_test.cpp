@@ -63,7 +63,9 @@ std::string shown(const RegisterSessionRequest& r) {
 std::string shown(const UpdateSessionRequest& r) {
   return r.id.to_string() + ", objects " +
          (r.total_objects_synced ? std::to_string(*r.total_objects_synced) : std::string("-")) + ", status " +
-         shown(r.sync_status) + ", error " + shown(r.error_message);
+         shown(r.sync_status) + ", error " + shown(r.error_message) +
+         (r.synced_version ? ", version " + std::to_string(*r.synced_version) : "") +
+         (r.connection_versions ? ", of " + std::to_string(r.connection_versions->size()) + " connections" : "");
 }
 std::string shown(const RegisterConnectionRequest& r) {
   return "id " + (r.id ? r.id->to_string() : "random") + ", type " + r.type + ", full_name '" + r.full_name +

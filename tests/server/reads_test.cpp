@@ -318,6 +318,10 @@ TEST_F(ReadsTest, SessionIsItsUsersToChangeAndTheAdminsToSee) {
       *db_, member, {.id = *id, .total_objects_synced = {}, .sync_status = "active", .error_message = {}}, soon()))));
   EXPECT_TRUE(session.find("error_message")->is_null());
   EXPECT_EQ(*session.find("total_objects_synced")->if_int(), 7) << "what is not said stays";
+  EXPECT_EQ(session.string_at("last_error"), "disk full") << "that it was is still known";
+  EXPECT_TRUE(session.find("last_error_at")->if_string());
+  EXPECT_TRUE(session.find("synced_version")->is_null());
+  EXPECT_TRUE(session.find("connection_versions")->is_null());
   for (const store::Tenant& who : {tenant(), other_tenant(), store::Tenant{other_org_, member_user_}})
     EXPECT_EQ(run(server::update_session(*db_, who, change, soon())).error().code, Code::kNotFound);
   const auto listed = [&](store::Tenant who) {

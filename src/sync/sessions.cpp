@@ -1,0 +1,52 @@
+#include "sync/sessions.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tideline::sync {
+
+void Sessions::set(std::vector<SessionRegistration> workspaces) {
+  std::vector<Session> now;
+  for (auto& each : workspaces) {
+    const auto known = std::find_if(sessions_.begin(), sessions_.end(),
+                                    [&](const Session& session) { return session.registration == each; });
+    if (known == sessions_.end())
+      now.push_back({std::move(each)});
+    else
+      now.push_back(std::move(*known));
+  }
+  sessions_ = std::move(now);
+}
+
+bool Sessions::any() const {
+  return std::any_of(sessions_.begin(), sessions_.end(), [](const Session& session) { return !session.id.empty(); });
+}
+
+void Sessions::tell(Api& api, const replica::WriterState& state, std::string_view status,
+                    const std::string& error_message) {
+  for (Session& session : sessions_) {
+    SessionRegistration registration = session.registration;
+    SessionReport report{.status = status, .error_message = error_message, .version = state.version};
+    const auto& chosen = session.registration.connections;
+    if (registration.all) registration.connections.clear();
+    for (const auto& position : state.connections) {
+      if (registration.all)
+        registration.connections.push_back(position.connection);
+      else if (std::find(chosen.begin(), chosen.end(), position.connection) == chosen.end())
+        continue;
+      report.objects += position.digest.of(Kind::kObject).count;
+      report.connections.emplace_back(position.connection, position.version);
+    }
+    if (session.id.empty() || session.said_connections != registration.connections) {
+      auto id = api.register_session(registration);
+      if (!id) continue;
+      session.id = std::move(*id);
+      session.said_connections = std::move(registration.connections);
+    }
+    const auto told = api.update_session(session.id, report);
+    // A session that an admin removed is registered again the next time.
+    if (!told && told.error().trouble == Trouble::kNotFound) session.id.clear();
+  }
+}
+
+}  // namespace tideline::sync
