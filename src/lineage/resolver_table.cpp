@@ -17,6 +17,15 @@ bool is_unnest(const sql::TableFunction& function) {
          call->arguments.size() == 1 && sql::as<sql::Array>(call->arguments.front().value) == nullptr;
 }
 
+/// ClickHouse's view with parameters: each argument is name = value.
+bool has_view_parameters(const sql::Call& call) {
+  return std::all_of(call.arguments.begin(), call.arguments.end(), [](const sql::Argument& argument) {
+    const auto* equals = sql::as<sql::Operation>(argument.value);
+    return equals != nullptr && equals->operands.size() == 2 && equals->links[0].op == sql::Operator::kEqual &&
+           sql::as<sql::Column>(equals->operands[0]) != nullptr;
+  });
+}
+
 bool is_descriptor(const sql::Expression* argument) {
   const auto* call = sql::as<sql::Call>(argument);
   return call != nullptr && call->name.size() == 1 && same_ignoring_case(call->name.front().text, "descriptor");
@@ -276,6 +285,8 @@ void Resolver::table_function(const sql::TableFunction& function, Scope& scope, 
             argument_shapes.push_back(query(*subquery->query, &scope));
             rows->inner.push_back(argument_shapes.back());
             visit_all_columns(*argument_shapes.back(), kCalculated, values);
+          } else if (dialect_.id == sql::DialectId::kClickhouse && sql::as<sql::Column>(one.value) != nullptr) {
+            // A word: file('x', Parquet). What stands around cannot be seen from there.
           } else if (!is_descriptor(one.value)) {
             visit(one.value, scope, *rows, kCalculated, values);
           }
@@ -477,7 +488,15 @@ Shape* Resolver::named_relation(sql::List<sql::Identifier> name, sql::Span span)
 bool Resolver::relation_function(const sql::TableFunction& function, Scope& scope, Shape& shape) {
   if (function.calls.size() != 1 || function.calls.front() == nullptr) return false;
   const sql::Call& call = *function.calls.front();
-  if (call.name.size() != 1 || call.arguments.empty()) return false;
+  if (call.arguments.empty()) return false;
+  if (dialect_.id == sql::DialectId::kClickhouse && has_view_parameters(call)) {  // db.v (p = 1): a view
+    Shape* from = named_relation(call.name, call.span);
+    shape.inner.push_back(from);
+    add_item(scope, function.alias, aliased(from, function.alias));
+    if (!function.alias.name) scope.items.back().name = call.name;
+    return true;
+  }
+  if (call.name.size() != 1) return false;
   const std::string name = ascii_lower(call.name.front().text);
   const bool windows = name == "tumble" || name == "hop" || name == "session";
   std::size_t place = 0;

@@ -132,11 +132,10 @@ SelectItem Parser::select_item() {
         item.aliases = names.done();
       }
     }
-    if (!item.aliases.empty()) {
-    } else if (at(K::kAs) && op(1) == Op::kLeftParen) {
+    if (at(K::kAs) && op(1) == Op::kLeftParen) {
       advance();
       item.aliases = names_in_parentheses();
-    } else {
+    } else if (item.aliases.empty()) {
       item.alias = alias(false);
     }
   }
