@@ -194,9 +194,7 @@ Result<sync::PullReport> wait_for_watcher(sync::Api& api, const ClientContext& c
   if (!*heads) return fail(Code::kUnavailable, "the server did not say where it is", "try again");
   std::vector<ConnectionId> expected;
   for (const auto& head : (*heads)->connections)
-    if (wanted.all ||
-        std::find(wanted.connections.begin(), wanted.connections.end(), head.id) != wanted.connections.end())
-      expected.push_back(head.id);
+    if (wanted.has(head.id)) expected.push_back(head.id);
   const auto deadline = Clock::now() + kOtherWriter;
   while (!stopping && Clock::now() < deadline) {
     if (auto reader = replica::Reader::open(context.replica)) {

@@ -184,10 +184,10 @@ std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* us
   try {
     const std::string_view line(bytes, size * count);
     if (trim(line).empty()) {
-      call.last_byte = Call::Clock::now();
-      call.window_began = call.last_byte;
+      // A body follows a final answer alone; behind a 1xx the server may still take its time.
+      if (call.response.status >= 200) call.window_began = call.last_byte = Call::Clock::now();
     } else if (line.starts_with("HTTP/")) {
-      call.response.headers.clear();  // of a 1xx, or of a proxy
+      call.response.headers.clear();  // of a 1xx
       const std::size_t space = std::min(line.find(' '), line.size() - 1);
       call.response.status = static_cast<unsigned>(std::atoi(std::string(line.substr(space + 1, 3)).c_str()));
     } else if (const std::size_t colon = line.find(':'); colon != std::string_view::npos) {
@@ -369,6 +369,7 @@ Result<ClientResponse> Client::send(const ClientRequest& request) {
   set(CURLOPT_PROTOCOLS_STR, "http,https");
   set(CURLOPT_FOLLOWLOCATION, 0L);  // a redirect is an answer: the token goes where it was sent, nowhere else
   set(CURLOPT_NOSIGNAL, 1L);
+  set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);  // a proxy's word that there is a way is no answer
   // This machine is never reached by way of a proxy, which would see the token of plain http.
   if (const Url url = parse_url(request.url); url && is_loopback(url_part(url.get(), CURLUPART_HOST).value_or("")))
     set(CURLOPT_NOPROXY, "*");

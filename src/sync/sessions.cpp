@@ -5,17 +5,17 @@
 
 namespace tideline::sync {
 
-void Sessions::set(std::vector<SessionRegistration> workspaces) {
+bool Sessions::set(std::vector<SessionRegistration> workspaces) {
   std::vector<Session> now;
+  bool any_new = false;
   for (auto& each : workspaces) {
     const auto known = std::find_if(sessions_.begin(), sessions_.end(),
                                     [&](const Session& session) { return session.registration == each; });
-    if (known == sessions_.end())
-      now.push_back({std::move(each)});
-    else
-      now.push_back(std::move(*known));
+    any_new = any_new || known == sessions_.end();
+    now.push_back(known == sessions_.end() ? Session{std::move(each)} : std::move(*known));
   }
   sessions_ = std::move(now);
+  return any_new;
 }
 
 bool Sessions::any() const {

@@ -15,7 +15,8 @@ namespace tideline::sync {
 class Sessions {
  public:
   /// The workspaces there are now. Those that are new, or other than they were, are registered with the next `tell`.
-  void set(std::vector<SessionRegistration> workspaces);
+  /// Whether there are such.
+  bool set(std::vector<SessionRegistration> workspaces);
   /// `status`: active, inactive, error.
   void tell(Api& api, const replica::WriterState& state, std::string_view status, const std::string& error_message);
   /// Whether the server knows of any.

@@ -280,10 +280,7 @@ void Watch::read_files() {
       due_ = std::min(due_, Clock::now());
     }
   }
-  if (auto sessions = options_.sessions()) {
-    sessions_.set(std::move(*sessions));
-    sessions_due_ = true;
-  }
+  if (auto sessions = options_.sessions(); sessions && sessions_.set(std::move(*sessions))) sessions_due_ = true;
 }
 
 void Watch::drain_file_events() {
@@ -413,8 +410,10 @@ Result<void> Watch::run() {
   });
   while (!stop_) {
     if (sessions_due_ && Clock::now() >= sessions_not_before_ && state_ != WatchState::kExpired &&
-        state_ != WatchState::kDenied)
-      tell_sessions(api_, "active", "");
+        state_ != WatchState::kDenied) {
+      const bool well = state_ != WatchState::kTrouble;
+      tell_sessions(api_, well ? "active" : "error", well ? "" : message_);
+    }
     auto until = due_;
     if (sessions_due_) until = std::min(until, sessions_not_before_);
     const auto left = until == Clock::time_point::max()

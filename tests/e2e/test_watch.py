@@ -242,3 +242,26 @@ def test_over_tls_with_a_private_authority_and_a_proxy(place, server, home, tmp_
         assert set(proxy.asked) == {f"CONNECT tideline.test:{end.port}"}
         unnamed = far.run("sync", "--json", cwd=work, check=False)
         assert unnamed.returncode == 1 and "not known" in unnamed.stderr, unnamed
+
+
+@pytest.mark.skipif(not harness.SOAK, reason="as long as a long poll takes: in the soak")
+def test_a_long_poll_through_a_proxy_may_be_as_silent_as_it_is(place, server, home, tmp_path):
+    """The proxy's own answer, that there is a way, is not the server's: its body is not waited for."""
+    ca, certificate = certificates(tmp_path, "DNS:tideline.test")
+    with faults.Proxy(server.port) as between, TlsEnd(certificate, between.port) as end, ForwardProxy() as proxy:
+        between.choose = lambda method, path: Fault("page", status=404) if "/events" in path else None
+        through = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}"}
+        far = Developer(home / "silent", None, place.organization, place.token)
+        far.run("login", "--org", place.organization, "--token-file", "-", "--server", f"https://tideline.test:{end.port}",
+                "--ca-file", ca, stdin=place.token, **through)
+        work = far.clone("work")
+        far.run("connections", "all", cwd=work, **through)
+        watcher = far.watch(work, **through)
+        try:
+            harness.wait_until(lambda: between.count("/heads?wait=").total() >= 2)
+            version = place.push()
+            watcher.until_version(version)
+            assert not any("message" in line and "slowly" in line["message"] for line in watcher.seen), watcher.seen
+            watcher.stop()
+        finally:
+            far.close()
