@@ -441,7 +441,8 @@ Result<void> Watch::run() {
       // it knows already it asks again in its own time.
       const bool known = state_ == WatchState::kWaiting || state_ == WatchState::kTrouble;
       if (!known) due_ = std::max(not_before_, Clock::now());
-    } else if (hint) {
+    }
+    if (hint) {
       const bool news =
           !version_ || hint->version != *version_ || hint->epoch != epoch_ || state_ == WatchState::kWaiting;
       auto soon = Clock::now() + random_up_to(hint->spread);
