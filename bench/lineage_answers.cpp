@@ -1,7 +1,8 @@
 // The column lineage of a project as this program sees it, as JSON on stdout, for bench/lineage_report.py to compare
-// with what others say of the same project.
+// with what others say of the same project, and for bench/project_report.py with what it says of the compiled one.
 //
 //   build/bench/lineage_answers target/manifest.json [target/catalog.json]
+//   build/bench/lineage_answers --project DIR ADAPTER
 
 #include <algorithm>
 #include <chrono>
@@ -14,25 +15,39 @@
 #include "base/text.h"
 #include "extract/artifacts.h"
 #include "extract/lineage_rows.h"
+#include "extract/project_source.h"
 #include "sql/parser.h"
+
+namespace {
+
+tideline::Result<tideline::extract::Artifacts> read_project(const char* directory) {
+  using namespace tideline;
+  TRY(const auto files, extract::load_project(directory));
+  TRY(auto document, extract::describe_project(files));
+  for (const auto& problem : document.problems) std::fprintf(stderr, "%s\n", problem.c_str());
+  return extract::Artifacts::from_memory(std::move(document.manifest));
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   using namespace tideline;
-  if (argc < 2) {
-    std::fprintf(stderr, "usage: lineage_answers MANIFEST [CATALOG]\n");
+  const bool is_project = argc == 4 && std::string_view(argv[1]) == "--project";
+  if (argc < 2 || (argc > 3 && !is_project)) {
+    std::fprintf(stderr, "usage: lineage_answers MANIFEST [CATALOG] | --project DIR ADAPTER\n");
     return 2;
   }
-  const std::filesystem::path manifest = argv[1], catalog = argc > 2 ? argv[2] : "";
-  const auto artifacts = extract::Artifacts::open(manifest, catalog);
+  const auto start = std::chrono::steady_clock::now();
+  const auto artifacts =
+      is_project ? read_project(argv[2]) : extract::Artifacts::open(argv[1], argc > 2 ? argv[2] : "");
   if (!artifacts) {
     std::fprintf(stderr, "%s\n", describe(artifacts.error()).c_str());
     return 1;
   }
   extract::LineageInput input;
   input.objects = artifacts->size();
-  input.adapter_type = artifacts->manifest().adapter_type;
+  input.adapter_type = is_project ? argv[3] : artifacts->manifest().adapter_type;
   input.facts = [&](std::size_t i) { return artifacts->read(i); };
-  const auto start = std::chrono::steady_clock::now();
   const unsigned threads = std::max(std::thread::hardware_concurrency(), 1U);
   auto project = extract::ProjectLineage::read(input, threads);
   if (!project) {

@@ -9,10 +9,13 @@
 #include <thread>
 #include <unordered_map>
 
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "extract/ephemeral.h"
+#include "extract/lineage_text.h"
+#include "extract/template_sql.h"
 #include "sql/dialect.h"
-#include "sql/parser.h"
 
 namespace tideline::extract {
 namespace {
@@ -26,9 +29,9 @@ using lineage::RelationIndex;
 
 // Compiled SQL kept between reading the facts and resolving; beyond it, facts are read again.
 constexpr std::size_t kKeptSqlBytes = std::size_t{64} << 20;
-constexpr std::size_t kMaxExpressionBytes = 1'000;  // of the text of an edge
-constexpr std::size_t kMaxGapsShown = 20;           // of one object
-constexpr std::string_view kEveryColumn = "*";      // the target of what decides about rows
+constexpr std::string_view kEveryColumn = "*";  // the target of what decides about rows
+// Stands for a schema that is not known, so that no name with one can mean it: raw.orders is not the model orders.
+constexpr std::string_view kUnknownPlace = "\x01";
 
 /// What is kept of an object.
 struct Object {
@@ -39,6 +42,7 @@ struct Object {
   bool is_ephemeral = false;
   std::vector<std::string> upstream;
   std::optional<std::string> sql;
+  std::shared_ptr<TemplateSql> of_template;  // where it is that SQL, and not what dbt compiled
   bool has_sql = false;
   bool is_relation = false;
   bool is_model = false;
@@ -85,6 +89,24 @@ std::shared_ptr<const RelationColumns> columns_of(const ObjectFacts& facts, cons
   return std::make_shared<RelationColumns>(std::move(names), listed, complete);
 }
 
+/// Whether the compiled SQL that is held was compiled from this definition.
+bool is_compiled_from(const ObjectFacts& facts, const Retained& held) {
+  if (!held.compiled_definition || !facts.definition) return false;
+  std::optional<std::string> from = held.content_hash;
+  if (held.object_metadata)
+    if (const auto earlier = Json::parse(held.object_metadata->text, "metadata"))
+      if (auto hash = earlier->string_at("compiled_from_hash")) from = std::move(hash);
+  return from == hex(sha256(*facts.definition));
+}
+
+/// The SQL made of the model's file, where that is the one to resolve.
+std::shared_ptr<TemplateSql> template_of(const ObjectFacts& facts, const Retained* held) {
+  if (!facts.template_sql || facts.compiled_definition) return nullptr;
+  if (held != nullptr && is_compiled_from(facts, *held)) return nullptr;
+  auto read = read_template_sql(*facts.template_sql);
+  return read ? std::make_shared<TemplateSql>(std::move(*read)) : nullptr;
+}
+
 Object object_of(const ObjectFacts& facts, const Retained* held) {
   Object object;
   object.unique_id = facts.unique_id;
@@ -93,7 +115,10 @@ Object object_of(const ObjectFacts& facts, const Retained* held) {
   object.is_model = facts.object_type == "model" || object.is_snapshot;
   object.is_python = member(facts, "language") == "\"python\"";
   object.is_ephemeral = object.is_model && !facts.is_relation;
-  object.sql = object.is_model ? compiled_of(facts, held) : std::nullopt;
+  if (object.is_model) {
+    object.of_template = template_of(facts, held);
+    object.sql = object.of_template != nullptr ? std::exchange(object.of_template->sql, {}) : compiled_of(facts, held);
+  }
   object.has_sql = object.sql.has_value();
   for (const auto& dependency : facts.dependencies)
     if (dependency.type == "ref" || dependency.type == "source")
@@ -107,68 +132,11 @@ Object object_of(const ObjectFacts& facts, const Retained* held) {
     for (const auto* part : {&object.name.schema, &object.name.database})
       if (!part->empty()) object.full_name = *part + "." + object.full_name;
   }
+  if (facts.from_project && object.name.schema.empty()) object.name.schema = kUnknownPlace;
   object.is_relation = facts.is_relation;
   object.origin = facts.object_type == "source" ? lineage::RelationOrigin::kSource : lineage::RelationOrigin::kBuilt;
   if (facts.is_relation) object.columns = columns_of(facts, held);
   return object;
-}
-
-/// The text of the SQL at a span; what is too long is cut.
-std::optional<std::string> excerpt(std::string_view sql, sql::Span span) {
-  if (span.empty() || span.end > sql.size() || span.begin > span.end) return std::nullopt;
-  std::string_view text = trim(sql.substr(span.begin, span.end - span.begin));
-  if (text.size() <= kMaxExpressionBytes) return std::string(text);
-  std::size_t cut = kMaxExpressionBytes;
-  while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xC0) == 0x80) --cut;
-  return std::string(text.substr(0, cut)) + "…";
-}
-
-/// Canonical JSON of an object with further members, given as canonical JSON; those of the same key are replaced.
-JsonText with_members(const JsonText& json, const std::map<std::string, std::string>& more) {
-  std::map<std::string, std::string> members;
-  if (const auto parsed = Json::parse(json.text, "metadata"); parsed && parsed->if_object() != nullptr)
-    for (const auto& [key, value] : *parsed->if_object()) members[key] = value.canonical();
-  for (const auto& [key, value] : more) members[key] = value;
-  std::string out = "{";
-  for (const auto& [key, value] : members) {
-    if (out.size() > 1) out += ',';
-    append_json_string(out, key);
-    out += ':';
-    out += value;
-  }
-  out += '}';
-  return {std::move(out)};
-}
-
-std::string json_string(std::string_view text) {
-  std::string out;
-  append_json_string(out, text);
-  return out;
-}
-
-/// {"reasons":[{"at":"12:5","reason":…,"subject":…}],"status":…}, keys sorted.
-std::string status_json(const QueryLineage& result, std::string_view sql) {
-  std::string out;
-  JsonWriter json(out);
-  json.begin_object();
-  if (!result.gaps.empty()) {
-    json.key("reasons").begin_array();
-    for (std::size_t i = 0; i < result.gaps.size() && i < kMaxGapsShown; ++i) {
-      const auto& gap = result.gaps[i];
-      json.begin_object();
-      if (!gap.span.empty() && gap.span.begin <= sql.size()) {
-        const auto at = sql::position_of(gap.span.begin, sql);
-        json.key("at").string(std::to_string(at.line) + ":" + std::to_string(at.column));
-      }
-      json.key("reason").string(to_string(gap.reason));
-      if (!gap.subject.empty()) json.key("subject").string(gap.subject);
-      json.end_object();
-    }
-    json.end_array();
-  }
-  json.key("status").string(result.failed ? "failed" : result.gaps.empty() ? "complete" : "partial");
-  json.end_object();
-  return out;
 }
 
 /// As ids have it: in lower case, unless another column differs by case alone.
@@ -184,6 +152,12 @@ std::string column_key(const std::string& name, const RelationColumns* columns) 
     if (same > 1) return name;
   }
   return ascii_lower(name);
+}
+
+QueryText text_of(const Object& object, const ObjectFacts& facts, const Retained* held) {
+  if (object.of_template == nullptr) return QueryText::compiled(compiled_of(facts, held).value_or(""));
+  auto read = facts.template_sql ? read_template_sql(*facts.template_sql) : std::nullopt;
+  return QueryText::of_template(object.of_template, read ? std::move(read->sql) : "", facts.definition.value_or(""));
 }
 
 /// Of several kinds the one that says most.
@@ -207,9 +181,14 @@ struct ProjectLineage::Impl {
   std::optional<lineage::Project> project;
   /// Columns that SQL uses of a relation and nothing else knows, by relation; sorted.
   std::unordered_map<RelationIndex, std::set<std::string>> used;
+  std::optional<SeeThrough> through;  // where SQL is not compiled and there are ephemeral models
 
   std::unique_ptr<lineage::Relations> make_relations();
+  std::shared_ptr<lineage::StandIns> stand_ins(const Object& object,
+                                               const std::unordered_map<std::string_view, std::size_t>& by_id) const;
+  void see_through();
   void note_used();
+  const QueryLineage& lineage(std::uint32_t model) const;
 };
 
 ProjectLineage::ProjectLineage(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -277,9 +256,14 @@ void ProjectLineage::learn_foreign(std::vector<ForeignRelation> foreign) { impl_
 std::unique_ptr<lineage::Relations> ProjectLineage::Impl::make_relations() {
   auto relations = std::make_unique<lineage::Relations>();
   object_of_relation.clear();
+  const bool is_template =
+      std::any_of(objects.begin(), objects.end(), [](const Object& one) { return one.of_template != nullptr; });
   for (std::size_t i = 0; i < objects.size(); ++i) {
-    if (!objects[i].is_relation) continue;
-    objects[i].relation = relations->add(objects[i].name, objects[i].origin, objects[i].columns);
+    Object& object = objects[i];
+    // In SQL that is not compiled an ephemeral model stands as a relation; no name leads to it.
+    if (!object.is_relation && !(object.is_ephemeral && object.has_sql && is_template)) continue;
+    object.relation = object.is_relation ? relations->add(object.name, object.origin, object.columns)
+                                         : relations->add({}, object.origin, nullptr);
     object_of_relation.push_back(i);
   }
   for (std::size_t i = 0; i < foreign.size(); ++i) {
@@ -331,6 +315,7 @@ void ProjectLineage::resolve(unsigned threads) {
     else if (!object.has_sql)
       model.without_sql = Reason::kNoSql;
     add_upstream(object, model.upstream);
+    if (object.of_template != nullptr) model.stand_ins = impl_->stand_ins(object, by_id);
     object.model = static_cast<std::uint32_t>(project.add(std::move(model)));
     object_of_model.push_back(i);
   }
@@ -339,19 +324,58 @@ void ProjectLineage::resolve(unsigned threads) {
         const std::size_t i = object_of_model[model];
         if (objects[i].sql) return *objects[i].sql;
         auto facts = impl_->input.facts(i);
+        if (facts && objects[i].of_template != nullptr && facts->template_sql) {
+          if (auto read = read_template_sql(*facts->template_sql)) buffer = std::move(read->sql);
+          return buffer;
+        }
         if (facts && facts->compiled_definition) buffer = std::move(*facts->compiled_definition);
         return buffer;
       },
       threads);
   impl_->project.emplace(std::move(project));
+  impl_->see_through();
   impl_->note_used();
+}
+
+std::shared_ptr<lineage::StandIns> ProjectLineage::Impl::stand_ins(
+    const Object& object, const std::unordered_map<std::string_view, std::size_t>& by_id) const {
+  auto stand_ins = std::make_shared<lineage::StandIns>();
+  for (const auto& [name, id] : object.of_template->relations) {
+    const auto found = by_id.find(id);
+    stand_ins->relations.emplace(name, found == by_id.end() ? kNone : objects[found->second].relation);
+  }
+  stand_ins->relations.emplace(sql::kThisRelation, object.relation);
+  for (const auto& [name, subject] : object.of_template->unknown) stand_ins->unknown.emplace(name, subject);
+  for (const auto& mark : object.of_template->marks) stand_ins->marks.push_back(mark.subject);
+  stand_ins->is_one_of_several = object.of_template->is_one_of_several;
+  return stand_ins;
+}
+
+void ProjectLineage::Impl::see_through() {
+  through.reset();
+  std::unordered_map<RelationIndex, std::uint32_t> ephemeral;
+  for (const Object& object : objects)
+    if (object.is_ephemeral && object.relation != kNone) ephemeral.emplace(object.relation, object.model);
+  if (ephemeral.empty()) return;
+  through.emplace([this](std::uint32_t model) -> const QueryLineage& { return project->lineage(model); },
+                  [ephemeral = std::move(ephemeral)](RelationIndex relation) {
+                    const auto found = ephemeral.find(relation);
+                    return found == ephemeral.end() ? kNone : found->second;
+                  });
+  for (const Object& object : objects)
+    if (object.model != kNone) through->add(object.model);
+}
+
+const QueryLineage& ProjectLineage::Impl::lineage(std::uint32_t model) const {
+  const QueryLineage* seen = through ? through->find(model) : nullptr;
+  return seen != nullptr ? *seen : project->lineage(model);
 }
 
 void ProjectLineage::Impl::note_used() {
   used.clear();
   for (const Object& object : objects) {
     if (object.model == kNone) continue;
-    const QueryLineage& result = project->lineage(object.model);
+    const QueryLineage& result = lineage(object.model);
     std::vector<bool> counts(result.sources.size(), false);
     for (const auto& column : result.columns)
       for (const auto& edge : column.edges) counts[edge.source] = true;
@@ -368,7 +392,7 @@ lineage::Report ProjectLineage::report() const { return impl_->project->report()
 
 const QueryLineage* ProjectLineage::lineage(std::size_t object) const {
   const std::uint32_t model = impl_->objects[object].model;
-  return model == kNone ? nullptr : &impl_->project->lineage(model);
+  return model == kNone ? nullptr : &impl_->lineage(model);
 }
 
 std::string_view ProjectLineage::unique_id(RelationIndex relation) const {
@@ -466,13 +490,13 @@ void ProjectLineage::add_to(std::size_t at, const ObjectFacts& facts, const Reta
     return;
   }
 
-  const std::string sql = compiled_of(facts, held).value_or("");
+  const QueryText text = text_of(object, facts, held);
   if (repeated > 0) {
     QueryLineage told = *result;
     told.gaps.push_back({Reason::kDuplicateColumn, std::to_string(repeated), {}});
-    of_object["lineage"] = status_json(told, sql);
+    of_object["lineage"] = status_json(told, text);
   } else {
-    of_object["lineage"] = status_json(*result, sql);
+    of_object["lineage"] = status_json(*result, text);
   }
   rows.object.metadata = with_members(rows.object.metadata, of_object);
 
@@ -514,7 +538,7 @@ void ProjectLineage::add_to(std::size_t at, const ObjectFacts& facts, const Reta
     row.expression = expression;
     row.transformation_type = to_string(edge.kind);
     row.confidence = {edge.confidence};
-    row.extracted_from = "sql";
+    row.extracted_from = text.is_template() ? "project" : "sql";
     std::map<std::string, std::string> members;
     if (edge.conditional) members["conditional"] = "true";
     if (edge.doubt != Reason::kNone) members["reason"] = json_string(to_string(edge.doubt));
@@ -534,7 +558,7 @@ void ProjectLineage::add_to(std::size_t at, const ObjectFacts& facts, const Reta
     if (column.constant || !column.gaps.empty()) {
       std::map<std::string, std::string> members;
       if (column.constant)
-        if (auto text = excerpt(sql, column.expression)) members["constant"] = json_string(*text);
+        if (auto constant = text.excerpt(column.expression)) members["constant"] = json_string(*constant);
       if (!column.gaps.empty()) {
         std::set<std::string> words;
         for (const auto gap : column.gaps) words.insert(std::string(to_string(result->gaps[gap].reason)));
@@ -557,7 +581,7 @@ void ProjectLineage::add_to(std::size_t at, const ObjectFacts& facts, const Reta
     }
     const std::string& target = row != nullptr ? row->name : column.name;
     std::optional<std::string> expression;
-    if (!edges.empty()) expression = excerpt(sql, column.expression);
+    if (!edges.empty()) expression = text.excerpt(column.expression);
     for (const auto& [key, edge] : edges)
       add_edge(*edge.second, target, column_key(target, spellings), edge.first, expression);
   }

@@ -256,6 +256,7 @@ ObjectFacts facts_of(Node&& node, std::string_view unique_id, std::string_view o
   facts.database_name = taken(node[Field::kDatabase]);
   facts.definition = taken(node[Field::kRawCode]);
   if (facts.has_compiled) facts.compiled_definition = taken(node[Field::kCompiledCode]);
+  if (project.from_sources) facts.template_sql = taken(node[Field::kTemplateSql]);
   facts.description = taken(node[Field::kDescription]);
   if (!project.invocation_id.empty())
     for (auto* sql : {&facts.definition, &facts.compiled_definition})

@@ -12,8 +12,10 @@
 #include "base/text.h"
 #include "extract/dbt_names.h"
 #include "extract/project_config.h"
+#include "extract/template_sql.h"
 #include "extract/yaml.h"
 #include "sql/jinja.h"
+#include "sql/parser.h"
 
 namespace tideline::extract {
 namespace {
@@ -22,6 +24,9 @@ using sql::Certainty;
 
 /// Of a node's `tideline` member: a template with more says so.
 constexpr std::size_t kMaxOpaque = 30;
+
+// What base/text.h's trim takes away.
+constexpr std::string_view kTrimmed = " \t\n\r\f\v";
 
 std::string_view stem_of(std::string_view path) {
   path = path.substr(path.rfind('/') + 1);
@@ -96,6 +101,9 @@ struct Node {
   const Package* package = nullptr;
   Json::Object members;
   References references;
+  std::optional<sql::JinjaResult> read;      // of what has column lineage
+  std::string text;                          // that it was read from
+  sql::Position begin;                       // of the text in its file
   std::vector<std::string> upstream;         // unique_ids that are known already
   std::vector<std::string> upstream_macros;  // likewise
 };
@@ -439,6 +447,14 @@ class Reading {
     return out;
   }
 
+  /// For column lineage. `offset`: where the text begins in its file.
+  static void keep(Node& node, sql::JinjaResult read, std::string_view text, const SourceFile& file,
+                   std::size_t offset) {
+    node.read = std::move(read);
+    node.text = text;
+    node.begin = sql::position_of(static_cast<std::uint32_t>(std::min(offset, file.text.size())), file.text);
+  }
+
   void read_files(Package& package) {
     const auto models = folders(package, {"model-paths", "source-paths"}, {"models"});
     const auto seeds = folders(package, {"seed-paths", "data-paths"}, {"seeds", "data"});
@@ -593,6 +609,7 @@ class Reading {
     refables_[name].push_back({&package, version == versions_.end() ? "" : version->second.number,
                                version == versions_.end() || latest_version(*entry->yaml) == version->second.number,
                                node.unique_id});
+    if (!is_python) keep(node, read, text, file, file.text.find_first_not_of(kTrimmed));
     add(std::move(node));
   }
 
@@ -708,6 +725,8 @@ class Reading {
     take(node.references, read, index);
     add_open_ends(node, read, file.text, index);
     refables_[block.name].push_back({&package, "", true, node.unique_id});
+    const std::string body(text_of(block.body, file.text));
+    keep(node, jinja(package, body), body, file, block.body.begin);
     add(std::move(node));
   }
 
@@ -730,6 +749,9 @@ class Reading {
       patch(node, package, &entry);
       take(node.references, read, sql::kNoBlock);
       refables_[name].push_back({&package, "", true, node.unique_id});
+      const std::string text = "select * from {{ " + relation + " }}";
+      keep(node, jinja(package, text), text, *entry.file, 0);
+      node.begin = {entry.yaml->line, entry.yaml->column};
       add(std::move(node));
     }
   }
@@ -1084,16 +1106,28 @@ class Reading {
     return nullptr;
   }
 
+  const Target* find_target(const sql::JinjaRelation& relation, const Package& from) const {
+    if (relation.kind == sql::JinjaRelation::Kind::kRef) {
+      const auto found = refables_.find(relation.name);
+      return found == refables_.end() ? nullptr : choose(found->second, from, relation.package, relation.version);
+    }
+    const auto found = sources_.find({relation.source, relation.name});
+    return found == sources_.end() ? nullptr : choose(found->second, from, "", "");
+  }
+
+  void add_sql(Node& node) const {
+    if (!node.read) return;
+    auto json = to_json(*node.read, node.text, node.begin, [&](const sql::JinjaRelation& relation) {
+      const Target* target = find_target(relation, *node.package);
+      return target == nullptr ? std::string() : target->unique_id;
+    });
+    if (json) node.members.emplace_back("tideline_sql", std::move(*json));
+    node.read.reset();
+  }
+
   void add_relations(const References& references, const Package& from, Node& node, std::set<std::string>& up) {
     for (const auto& relation : references.relations) {
-      const Target* target = nullptr;
-      if (relation.kind == sql::JinjaRelation::Kind::kRef) {
-        const auto found = refables_.find(relation.name);
-        if (found != refables_.end()) target = choose(found->second, from, relation.package, relation.version);
-      } else {
-        const auto found = sources_.find({relation.source, relation.name});
-        if (found != sources_.end()) target = choose(found->second, from, "", "");
-      }
+      const Target* target = find_target(relation, from);
       if (target != nullptr) {
         up.insert(target->unique_id);
       } else if (&from == node.package && relation.certainty == Certainty::kAlways) {
@@ -1141,6 +1175,7 @@ class Reading {
           add_relations(macro->references, *macro->package, node, up);
           follow(macro->references, *macro->package, false);
         }
+        add_sql(node);
         up.erase(node.unique_id);
         node.upstream.assign(up.begin(), up.end());
         node.upstream_macros.assign(macros.begin(), macros.end());

@@ -8,7 +8,9 @@
 
 #include <cstddef>
 #include <span>
+#include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "lineage/relations.h"
@@ -25,6 +27,19 @@ inline constexpr std::size_t kFreeSteps = std::size_t{1} << 21;
 /// Columns of one result; wider ones are given up. As many as the store takes for an object, and room.
 inline constexpr std::size_t kMaxColumns = 100'000;
 
+/// Of SQL made of a template (sql/jinja.h): what stands in it in place of what the template says.
+struct StandIns {
+  /// By name as written: "__ref__.orders". kNone: there is no such relation.
+  std::unordered_map<std::string, RelationIndex> relations;
+  /// "__jinja_1__" → what only dbt can put there: the name of a macro, of a variable. Such a name stands for anything:
+  /// an expression, several columns, a relation, a part of a name. It is a gap (Reason::kOpaqueMacro), never a column.
+  std::unordered_map<std::string, std::string> unknown;
+  /// What else only dbt can put there, and stands nowhere in the SQL: each is a gap of the whole.
+  std::vector<std::string> marks;
+  /// The text is one of several that it may be: a branch was taken whose condition is not known.
+  bool is_one_of_several = false;
+};
+
 /// For whom a query is resolved.
 struct Reader {
   /// The relations it says it reads, sorted: they come first where a name is not unique, and of them alone the inferred
@@ -38,6 +53,8 @@ struct Reader {
   std::span<const std::string> demanded;
   /// Whether inferred columns of every relation may be used: once all are there.
   bool all_inferred = false;
+  /// nullptr: the SQL is as it was sent to the warehouse.
+  const StandIns* stand_ins = nullptr;
 };
 
 /// Of the last statement that has a query. `parsed` must be of the same dialect.

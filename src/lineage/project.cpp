@@ -67,6 +67,14 @@ struct Project::Impl {
       hash.update(name);
       number(name.size());
     }
+    if (const StandIns* stand_ins = state.model.stand_ins.get(); stand_ins != nullptr) {
+      std::uint64_t sum = stand_ins->is_one_of_several ? 1 : 2;  // in any order
+      for (const auto& [name, relation] : stand_ins->relations)
+        sum += std::hash<std::string>()(name) * (2 * std::uint64_t{relation} + 1);
+      for (const auto& [name, text] : stand_ins->unknown) sum += std::hash<std::string>()(name + text);
+      for (const auto& mark : stand_ins->marks) sum += std::hash<std::string>()(mark);
+      number(sum);
+    }
     // Of what is read without being declared only the columns given at first are seen.
     for (const auto& read : state.lineage.reads) {
       number(read.relation);
@@ -121,6 +129,7 @@ struct Project::Impl {
       reader.upstream = upstream;
       reader.self = state.model.relation;
       reader.demanded = state.demanded;
+      reader.stand_ins = state.model.stand_ins.get();
       if (reader.self != kNone) reader.expected = relations->columns(reader.self);
       state.lineage = analyse(sql, *state.model.dialect, *relations, reader);
     }

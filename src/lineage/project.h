@@ -24,8 +24,9 @@ struct Model {
   RelationIndex relation = kNone;       // what it builds; kNone: nothing that is read by name
   std::vector<RelationIndex> upstream;  // what it says it reads
   const sql::Dialect* dialect = nullptr;
-  Reason without_sql = Reason::kNone;  // kNoSql, kPythonModel: it has no query
-  bool is_snapshot = false;            // dbt adds columns of its own
+  Reason without_sql = Reason::kNone;         // kNoSql, kPythonModel: it has no query
+  bool is_snapshot = false;                   // dbt adds columns of its own
+  std::shared_ptr<const StandIns> stand_ins;  // where the SQL is made of a template
 };
 
 /// Counts of models.

@@ -7,6 +7,10 @@
 namespace tideline::lineage {
 namespace {
 
+// Of SQL made of a template: another branch may have been meant; a part of the expression is not known.
+constexpr std::uint16_t kOneOfSeveral = 900;
+constexpr std::uint16_t kThroughMacro = 800;
+
 EdgeKind kind_of(const Way& way, std::string_view source, std::string_view target) {
   switch (way.transform) {
     case Transform::kNone:
@@ -73,7 +77,26 @@ QueryLineage Resolver::run() {
   add_demanded(*shape);
   QueryLineage result = result_of(shape, std::move(target));
   if (spent_ > budget_) return failure(Reason::kTooComplex, "", {});
+  if (reader_.stand_ins != nullptr) note_stand_ins(result);
   return result;
+}
+
+void Resolver::note_stand_ins(QueryLineage& result) const {
+  for (const std::string& mark : reader_.stand_ins->marks) {
+    const auto is_told = [&](const Gap& gap) { return gap.reason == Reason::kOpaqueMacro && gap.subject == mark; };
+    if (std::none_of(result.gaps.begin(), result.gaps.end(), is_told))
+      result.gaps.push_back({Reason::kOpaqueMacro, mark, {}});
+  }
+  for (OutputColumn& column : result.columns) {
+    std::uint16_t most = reader_.stand_ins->is_one_of_several ? kOneOfSeveral : std::uint16_t{1000};
+    for (const std::uint32_t one : column.gaps)
+      if (result.gaps[one].reason == Reason::kOpaqueMacro) most = kThroughMacro;
+    for (ValueEdge& edge : column.edges) {
+      if (edge.confidence <= most) continue;
+      edge.confidence = most;
+      edge.doubt = Reason::kOpaqueMacro;
+    }
+  }
 }
 
 void Resolver::complete_by_catalog(Shape& shape) {

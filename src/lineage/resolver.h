@@ -264,6 +264,12 @@ class Resolver {
   Shape* open_shape(std::uint32_t gap);
   std::uint32_t gap(Reason reason, std::string_view subject, sql::Span span);
   NodeId gap_node(std::uint32_t gap);
+  /// Of a name with something in it that only dbt can put there (Reader::stand_ins); kNone: there is nothing.
+  std::uint32_t unknown_in(std::string_view name, sql::Span span);
+  std::uint32_t unknown_in(sql::List<sql::Identifier> name, sql::Span span);
+  /// Further columns, which are not known.
+  void add_unknown(Shape& shape, std::uint32_t gap);
+  void note_stand_ins(QueryLineage& result) const;
   /// Of what the parser could not read: what it said, or the text that was skipped.
   std::uint32_t unread(std::string_view text, bool is_template, sql::Span span);
   std::string_view stored(std::string text) { return texts_.emplace_back(std::move(text)); }

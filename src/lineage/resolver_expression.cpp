@@ -86,6 +86,8 @@ void Resolver::visit_call(const sql::Call& call, Scope& scope, Shape& shape, Way
     values.of_rows = true;
   }
   if (call.no_parentheses && name.starts_with("next value for")) values.of_rows = true;
+  if (const std::uint32_t unknown = unknown_in(call.name, call.span); unknown != kNone)
+    values.inputs.push_back({gap_node(unknown), way});
   if (call.base != nullptr) visit(call.base, scope, shape, way, values);
   if (is_method(call)) {
     sql::Column base;

@@ -42,6 +42,31 @@ std::uint32_t Resolver::gap(Reason reason, std::string_view subject, sql::Span s
   return at->second;
 }
 
+std::uint32_t Resolver::unknown_in(std::string_view name, sql::Span span) {
+  if (reader_.stand_ins == nullptr) return kNone;
+  constexpr std::string_view kBegin = "__jinja_";
+  for (std::size_t at = name.find(kBegin); at != std::string_view::npos; at = name.find(kBegin, at + 1)) {
+    const std::size_t end = name.find("__", at + kBegin.size());
+    if (end == std::string_view::npos) return kNone;
+    const auto found = reader_.stand_ins->unknown.find(std::string(name.substr(at, end + 2 - at)));
+    if (found != reader_.stand_ins->unknown.end()) return gap(Reason::kOpaqueMacro, found->second, span);
+  }
+  return kNone;
+}
+
+std::uint32_t Resolver::unknown_in(sql::List<sql::Identifier> name, sql::Span span) {
+  for (const auto& part : name)
+    if (const std::uint32_t found = unknown_in(part.text, span); found != kNone) return found;
+  return kNone;
+}
+
+void Resolver::add_unknown(Shape& shape, std::uint32_t gap) {
+  shape.open = true;
+  if (shape.gap == kNone) shape.gap = gap;
+  if (shape.any == kNone) shape.any = gap_node(gap);
+  shape.gaps.push_back(gap);
+}
+
 NodeId Resolver::gap_node(std::uint32_t gap) { return graph_.make({}, {}, gap); }
 
 std::uint32_t Resolver::unread(std::string_view text, bool is_template, sql::Span span) {
@@ -492,6 +517,8 @@ NodeId Resolver::unqualified(const sql::Column& column, Scope& scope, Shape& sha
 
 Resolver::Resolved Resolver::column(const sql::Column& column, Scope& scope, Shape& shape) {
   if (!step()) return {graph_.nothing(), column.parts.size()};
+  if (const std::uint32_t unknown = unknown_in(column.parts, column.span); unknown != kNone)
+    return {gap_node(unknown), column.parts.size()};
   if (column.parts.size() > 1) {
     for (Scope* at = &scope; at != nullptr; at = at->outer) {
       if (!step()) return {graph_.nothing(), column.parts.size()};

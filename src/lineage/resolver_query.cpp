@@ -280,6 +280,15 @@ void Resolver::select_items(sql::List<sql::SelectItem> items, Scope& scope, Shap
         continue;
       }
     }
+    // A macro that stands alone may give any number of columns; a name with one in it may be any.
+    const auto* alone = item.aliases.empty() && !item.alias ? sql::as<sql::Column>(item.value) : nullptr;
+    const std::uint32_t unknown = alone != nullptr ? unknown_in(alone->parts.back().text, item.span)
+                                  : item.alias     ? unknown_in(item.alias.text, item.span)
+                                                   : kNone;
+    if (unknown != kNone) {
+      add_unknown(shape, unknown);
+      continue;
+    }
     NodeId node = kNone;
     if (item.alias && !scope.pending.empty()) {
       // An alias that an earlier item used is made already.
@@ -333,6 +342,8 @@ void Resolver::put_item(const sql::SelectItem& item, NodeId node, Scope& scope, 
       name = Name(sql::text_of(item.value->span, parsed_.text), true);
     }
   }
+  if (!item.alias)
+    if (const std::uint32_t part = unknown_in(name.text, item.span); part != kNone) return add_unknown(shape, part);
   ShapeColumn& put = shape.columns.emplace_back();
   put = {name, node};
   if (put.row = row_of(item.value, scope, put.row_way); put.row != nullptr) shape.has_rows = true;

@@ -149,7 +149,14 @@ Shape* Resolver::relation(sql::List<sql::Identifier> identifiers, sql::Span span
   Shape* shape = make_shape();
   known = shape;
   if (ascii_lower(name) == "dual" || ascii_lower(name) == "sys.dual") return shape;
-  const auto found = relations_.find(parts, dialect_, reader_.upstream);
+  auto found = relations_.find(parts, dialect_, reader_.upstream);
+  if (reader_.stand_ins != nullptr)
+    if (const auto stands = reader_.stand_ins->relations.find(name); stands != reader_.stand_ins->relations.end())
+      found = stands->second == kNone ? std::nullopt : std::optional(stands->second);
+  if (const std::uint32_t unknown = unknown_in(name, span); unknown != kNone) {
+    add_unknown(*shape, unknown);
+    return shape;
+  }
   shape->read = static_cast<std::uint32_t>(reads_.size());
   reads_.push_back({found ? *found : kNone, name});
   if (!found) {

@@ -82,6 +82,9 @@ struct JinjaBlock {
 /// In which JinjaBlock something stands.
 inline constexpr std::int32_t kNoBlock = -1;
 
+/// How `this` stands in the SQL.
+inline constexpr std::string_view kThisRelation = "__this__.this";
+
 struct JinjaRelation {
   enum class Kind : std::uint8_t { kRef, kSource, kThis };
   Kind kind{};

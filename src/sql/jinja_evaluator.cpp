@@ -145,7 +145,7 @@ std::string JinjaState::add(JinjaRelation relation) {
   std::string& name = relation_names_[identity];
   if (name.empty()) {
     if (relation.kind == Kind::kThis) {
-      name = "__this__.this";
+      name = kThisRelation;
     } else if (relation.kind == Kind::kSource) {
       name = "__source__." + plain_name(relation.source) + "." + plain_name(relation.name);
     } else {

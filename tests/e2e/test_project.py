@@ -73,6 +73,28 @@ def test_the_sources_give_what_the_manifest_gives(admin, project):
     assert {"reason": "macro", "name": "cents_to_amount", "line": 5} in left_open["model.shop.stg_payments"], left_open
 
 
+def lineage(admin, answer):
+    copy = admin.full(connection_ids=answer["connection_id"])
+    names = {row["id"]: row["metadata"]["unique_id"] for row in copy.rows["objects"].values()}
+    return {(names[row["target_object_id"]], row["target_column"], names[row["source_object_id"]], row["source_column"],
+             row["transformation_type"]): row for row in copy.rows["columns_lineage"].values()}
+
+
+def test_the_sources_give_the_lineage_that_the_compiled_sql_gives(admin, project):
+    answer = push(admin, "p/edges-sources", "--project", project)
+    ours = lineage(admin, answer)
+    theirs = lineage(admin, push(admin, "p/edges-manifest", "--manifest", SHOP / "target/manifest.json"))
+    assert len(theirs) > 100 and ours.keys() <= theirs.keys(), ours.keys() - theirs.keys()
+    # What is missing is said to be.
+    objects, _, columns, _ = rows(admin, answer)
+    for model, column, *_ in theirs.keys() - ours.keys():
+        if column != "*":
+            assert columns[model][column]["metadata"]["lineage_gaps"] == ["opaque_macro"], (model, column)
+        assert objects[model]["metadata"]["lineage"]["status"] == "partial"
+    assert all(row["extracted_from"] == "project" for row in ours.values())
+    assert objects["model.shop.customers"]["metadata"]["lineage"] == {"of": "template", "status": "complete"}
+
+
 def test_a_manifest_over_it_has_the_last_word_and_no_trace_is_left(admin, project):
     first = push(admin, "p/over", "--project", project)
     second = push(admin, "p/over", "--manifest", SHOP / "target/manifest.json", "--catalog", SHOP / "target/catalog.json")
