@@ -20,10 +20,10 @@
 
 namespace {
 
-tideline::Result<tideline::extract::Artifacts> read_project(const char* directory) {
+tideline::Result<tideline::extract::Artifacts> read_project(const char* directory, const char* adapter) {
   using namespace tideline;
   TRY(const auto files, extract::load_project(directory));
-  TRY(auto document, extract::describe_project(files));
+  TRY(auto document, extract::describe_project(files, adapter));
   for (const auto& problem : document.problems) std::fprintf(stderr, "%s\n", problem.c_str());
   return extract::Artifacts::from_memory(std::move(document.manifest));
 }
@@ -39,7 +39,7 @@ int main(int argc, char** argv) {
   }
   const auto start = std::chrono::steady_clock::now();
   const auto artifacts =
-      is_project ? read_project(argv[2]) : extract::Artifacts::open(argv[1], argc > 2 ? argv[2] : "");
+      is_project ? read_project(argv[2], argv[3]) : extract::Artifacts::open(argv[1], argc > 2 ? argv[2] : "");
   if (!artifacts) {
     std::fprintf(stderr, "%s\n", describe(artifacts.error()).c_str());
     return 1;
@@ -82,6 +82,11 @@ int main(int argc, char** argv) {
     json.end_array();
     json.key("reads").begin_array();
     for (std::uint32_t r = 0; r < result->reads.size(); ++r) json.string(name_of(r));
+    json.end_array();
+    json.key("upstream").begin_array();
+    if (facts)
+      for (const auto& dependency : facts->dependencies)
+        if (dependency.type == "ref" || dependency.type == "source") json.string(dependency.upstream_unique_id);
     json.end_array();
     json.key("gaps").begin_array();
     for (const auto& gap : result->gaps) {

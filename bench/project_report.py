@@ -2,14 +2,16 @@
 """How much of the column lineage a project's sources give without dbt: against that of the compiled SQL of the same
 project, read by the same program.
 
-    bench/project_report.py [--data DIR] [--answers build/bench/lineage_answers] [--keep DIR] [--verbose]
+    bench/project_report.py [--data DIR] [--clones DIR] [--keep DIR] [--verbose]
 
 DIR has dbt/**/manifest.json (TIDELINE_TEST_DATA by default). Each that holds compiled SQL is laid out as a project:
 models, snapshots, seeds, macros and packages as the manifest holds their texts, and .yml files with sources, columns,
 versions and what configures materialization. dbt's own macros are left out, as they are where dbt is not installed; so
 are variables, which no manifest holds. Neither side has a catalog. An edge is (model, column, source relation, source
 column), conditions included. Precision: how many of the sources' edges the compiled SQL has too; recall: how many of the
-compiled SQL's edges the sources have. Of the edges that differ, those are counted apart whose column says that it may
+compiled SQL's edges the sources have.
+Where --clones has a folder of the same name, with the project as its repository has it, that is taken instead, with its
+variables; packages that are not in it (`dbt deps` was not run) are laid out as above. Of the edges that differ, those are counted apart whose column says that it may
 not be complete.
 """
 import argparse
@@ -46,7 +48,8 @@ def columns(node):
 
 
 def lay_out(manifest, root):
-    """The project's name; its files below `root`."""
+    """The project's name; its files below `root`. Packages that are there stay as they are."""
+    there = {file.parent for pattern in ("dbt_project.yml", "dbt_packages/*/dbt_project.yml") for file in root.glob(pattern)}
     name = manifest["metadata"].get("project_name")
     if not name:
         packages = collections.Counter(node["package_name"] for node in manifest["nodes"].values())
@@ -91,9 +94,11 @@ def lay_out(manifest, root):
         paths[package]["macro"].add(path.split("/")[0])
         file = folders(package) / path
         texts[file] = texts.get(file, "") + macro["macro_sql"] + "\n\n"
+    missing = {package for package in set(paths) | set(described) if folders(package) not in there}
     for file, text in texts.items():
-        write(file, text)
-    for package in set(paths) | set(described):
+        if any(file.is_relative_to(folders(package)) for package in missing if package != name) or name in missing:
+            write(file, text)
+    for package in missing:
         settings = {"name": package, "version": "1.0.0"}
         for kind in ("model", "seed", "snapshot", "macro"):
             settings[kind + "-paths"] = sorted(paths[package][kind]) or [kind + "s"]
@@ -126,7 +131,7 @@ def edges(model):
 class Score:
     def __init__(self):
         self.models = self.same = self.full = self.full_same = self.ours = self.theirs = self.both = self.told = 0
-        self.extra = self.extra_full = 0
+        self.upstream = 0
 
     def add(self, other):
         for key, value in vars(other).items():
@@ -134,7 +139,7 @@ class Score:
 
     def line(self, name):
         share = lambda a, b: f"{a / b:.1%}" if b else "-"
-        return (f"{name:<34} {self.models:>6} {self.same:>6} {self.full:>6} {self.full_same:>6} {self.theirs:>7} "
+        return (f"{name:<46} {self.models:>6} {self.upstream:>8} {self.same:>6} {self.full:>6} {self.full_same:>6} {self.theirs:>7} "
                 f"{share(self.both, self.ours):>10} {share(self.both, self.theirs):>8} "
                 f"{share(self.both + self.told, self.theirs):>8}")
 
@@ -143,6 +148,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default=os.environ.get("TIDELINE_TEST_DATA", ""))
     parser.add_argument("--answers", default="build/bench/lineage_answers")
+    parser.add_argument("--clones", default="", help="folders with projects as they are cloned, named as in DIR")
     parser.add_argument("--keep", default="", help="a folder for the projects that were laid out")
     parser.add_argument("--only", default="", help="projects whose path contains this")
     parser.add_argument("--verbose", action="store_true", help="every edge that differs")
@@ -164,6 +170,8 @@ def main():
             project = str(path.parent.relative_to(data))
             directory = root / project.replace("/", "+")
             shutil.rmtree(directory, ignore_errors=True)
+            if options.clones and (pathlib.Path(options.clones) / project).is_dir():
+                shutil.copytree(pathlib.Path(options.clones) / project, directory)
             lay_out(manifest, directory)
             theirs = answers(options, path)
             ours = answers(options, "--project", directory, theirs["adapter"])
@@ -181,6 +189,10 @@ def main():
                         if mine is None or mine["failed"] or not mine["complete"] or edge[0] in doubtful}
                 score.models += 1
                 score.same += found == wanted
+                score.upstream += mine is not None and sorted(mine["upstream"]) == sorted(other["upstream"])
+                if options.verbose and mine and sorted(mine["upstream"]) != sorted(other["upstream"]):
+                    print(project, model_id, "upstream", *(f"+{one}" for one in set(mine["upstream"]) - set(other["upstream"])),
+                          *(f"-{one}" for one in set(other["upstream"]) - set(mine["upstream"])))
                 full = mine is not None and not mine["gaps"]
                 score.full += full
                 score.full_same += full and found == wanted
@@ -197,7 +209,7 @@ def main():
                         print(project, model_id, "-", *edge, "(told)" if edge in told else "")
             total.add(score)
             lines.append(score.line(project))
-    head = (f"{'':<34} {'models':>6} {'equal':>6} {'full':>6} {'equal':>6} {'edges':>7} {'precision':>10} {'recall':>8} "
+    head = (f"{'':<46} {'models':>6} {'upstream':>8} {'equal':>6} {'full':>6} {'equal':>6} {'edges':>7} {'precision':>10} {'recall':>8} "
             f"{'or told':>8}")
     print(head + "\n" + "\n".join(lines) + "\n" + total.line("all"))
     print("\ngaps, in how many models: " + ", ".join(f"{text} {count}" for text, count in subjects.most_common(40)))

@@ -49,7 +49,8 @@ struct ProjectDocument {
   std::vector<std::string> problems;  // "path:line:column: what", of what was left out
 };
 
-/// Pure. A file that cannot be read loses only itself. kInvalidInput: dbt_project.yml is not valid.
-Result<ProjectDocument> describe_project(const ProjectFiles& files);
+/// Pure. A file that cannot be read loses only itself. `adapter`: the warehouse, as dbt names its adapters; empty: not
+/// known, for no file of the project says it. kInvalidInput: dbt_project.yml is not valid.
+Result<ProjectDocument> describe_project(const ProjectFiles& files, const std::string& adapter = {});
 
 }  // namespace tideline::extract

@@ -46,6 +46,7 @@ std::string subject_of(const sql::JinjaOpaque& opaque, std::string_view definiti
     if (span.end > definition.size() || span.begin >= span.end) return std::string();
     return quoted(sql::text_of(span, definition));
   };
+  if (!opaque.within.empty()) return quoted(opaque.within);
   switch (opaque.reason) {
     case sql::OpaqueReason::kMacro:
     case sql::OpaqueReason::kRuntime:

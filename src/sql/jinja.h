@@ -6,17 +6,19 @@
 // How a template becomes SQL:
 // - ref('x') is __ref__.x, source('s', 't') is __source__.s.t, this is __this__.this: relations no query has by chance,
 //   whose last part names them as dbt's own text would. Look them up with JinjaResult::relation.
-// - What is known stands as it is: literals, what `set` and var() gave, lists item by item.
-// - `for` is taken once, with the first item: a loop is marked and not multiplied.
+// - What is known stands as it is: literals, what `set` and var() gave, what a macro gives whose text is known
+// (JinjaOptions::macros) for the arguments of the call.
+// - `for` over a list that is known is gone through; over any other it is taken once, and marked.
 // - Of `if` the branch that is taken, and where that is not known the first. is_incremental() is false (a model as it
 // is built the first time, which
 //   is also what dbt compiles), unless asked otherwise; execute is true. Facts of the other branches are kept, with
 //   their certainty.
-// - What is not known (macros, variables without a value …) is an identifier __jinja_N__, which parses as an
+// - What is not known (other macros, variables without a value …) is an identifier __jinja_N__, which parses as an
 //   expression, a relation, a type or a part of a name; `select * from __jinja_N__` where a query must stand; nothing
 //   where a clause may stand. Each is listed in `opaque` with its reason.
 //
-// Never throws on any input. Time linear in the size of the text; the SQL is at most kMaxJinjaGrowth times as long.
+// Never throws on any input. Time linear in the size of the text, and at most kMaxJinjaSteps more for loops and macros;
+// the SQL is bounded as well.
 // Pure; any number of threads at once.
 
 #include <cstddef>
@@ -34,9 +36,15 @@
 namespace tideline::sql {
 
 /// A larger template is not read. The largest model seen in the wild has 200 KB.
-inline constexpr std::size_t kMaxJinjaBytes = std::size_t{64} << 20;
+inline constexpr std::size_t kMaxJinjaBytes = std::size_t{8} << 20;
 /// Parentheses, brackets, inline ifs within one expression.
 inline constexpr int kMaxJinjaNesting = 64;
+/// The same, of all macros that are being run within each other: what bounds the stack.
+inline constexpr int kMaxJinjaNestingOfAll = 128;
+/// Macros that call each other. Real ones stay below 10.
+inline constexpr int kMaxJinjaCalls = 24;
+/// Tags and tokens that are worked out again, in loops and macros. Then a loop is taken once, and a macro not known.
+inline constexpr std::size_t kMaxJinjaSteps = 400'000;
 /// Blocks that are open at once: if in for in if … Deeper ones are read as if they were not there.
 inline constexpr std::size_t kMaxJinjaBlocks = 500;
 /// Facts of each kind; more set JinjaResult::truncated. Loops over lists can name a relation for each item.
@@ -51,6 +59,8 @@ enum class JinjaMode : std::uint8_t {
   kText,  // what is not known stays as it is written, braces and all
 };
 
+class JinjaMacros;
+
 struct JinjaOptions {
   JinjaMode mode = JinjaMode::kSql;
   bool incremental = false;        // what is_incremental() is taken for
@@ -58,6 +68,13 @@ struct JinjaOptions {
   /// The project's variables, for var(). nullptr: they are not known; then a default is what a var() is taken for, and
   /// what depends on it is Certainty::kMaybe.
   const std::map<std::string, JinjaValue, std::less<>>* vars = nullptr;
+  /// The macros of the project and its packages; must outlive the reading. nullptr: all are unknown.
+  const JinjaMacros* macros = nullptr;
+  /// The package the text belongs to.
+  std::string package = {};
+  /// The warehouse, as dbt names its adapters: whose implementations adapter.dispatch takes, and what target.type is.
+  /// Empty: not known.
+  std::string adapter = {};
   /// Texts of docs blocks, by "name" or "package.name", for doc(). nullptr: they are not known.
   const std::map<std::string, std::string, std::less<>>* documents = nullptr;
 };
@@ -127,6 +144,9 @@ struct JinjaCall {
   std::string package;  // of package.macro(), or the name space of a dispatch; else empty
   std::string name;
   bool dispatched = false;  // stands for <adapter>__name or default__name
+  bool expanded = false;    // its text was known, and what it refers to is among the facts
+  bool nested = false;      // the text of another macro calls it
+  std::string from;         // the package whose text calls it
   Span file;
   Certainty certainty = Certainty::kAlways;
   std::int32_t block = kNoBlock;
@@ -148,6 +168,7 @@ std::string_view to_string(OpaqueReason reason);
 struct JinjaOpaque {
   OpaqueReason reason{};
   std::string name;         // of the macro, the variable …; may be empty
+  std::string within;       // the macro that the file calls, where it is that one's text which leaves it open
   std::string placeholder;  // what stands for it in the SQL; empty: nothing
   Span file;
   Span sql;  // where it stands, or would
@@ -163,14 +184,16 @@ struct JinjaPiece {
   Span sql;
   Span file;
   bool verbatim = false;  // the same bytes; else the whole SQL span stands for the whole file span
+  bool again = false;     // a loop: an earlier piece stands for this place of the file, or for one behind it
 };
 
-/// Between the SQL and the file. The pieces tile the SQL, and their places in the file do not overlap and only grow.
+/// Between the SQL and the file. The pieces tile the SQL; the places in the file of those that do not come again do not
+/// overlap, and only grow.
 class JinjaMap {
  public:
   /// The place in the file of these bytes of the SQL. O(log pieces).
   Span to_file(Span sql) const;
-  /// The place in the SQL; empty, where it would stand, for what gives no SQL. O(log pieces).
+  /// The place in the SQL, the first time it comes; empty, where it would stand, for what gives no SQL. O(log pieces).
   Span to_sql(Span file) const;
 
   const std::vector<JinjaPiece>& pieces() const { return pieces_; }
@@ -178,6 +201,7 @@ class JinjaMap {
 
  private:
   std::vector<JinjaPiece> pieces_;
+  std::vector<std::uint32_t> first_;  // those that do not come again
 };
 
 struct JinjaResult {

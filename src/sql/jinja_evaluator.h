@@ -1,49 +1,30 @@
 #pragma once
-// Works out a Jinja expression as far as the text tells, and collects what it says on the way. Internal to the reading
-// of Jinja.
+// Works out a Jinja expression as far as the text tells, and collects what it says on the way. In three files: the
+// grammar (jinja_expression.cpp), what operators, filters and methods give (jinja_operations.cpp), what calls mean
+// (jinja_calls.cpp). Internal to the reading of Jinja.
 
-#include <map>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "sql/jinja.h"
 #include "sql/jinja_lexer.h"
+#include "sql/jinja_state.h"
 
 namespace tideline::sql {
 
-/// What all expressions of one template share.
-struct JinjaState {
-  JinjaState(std::string_view text, const JinjaOptions& options, JinjaResult& result);
+/// Of what an operation on one alternative costs, in bytes of the budget: comparing it with the others.
+inline constexpr std::size_t kAlternativeCost = 64;
 
-  std::string_view text;
-  const JinjaOptions& options;
-  JinjaResult& result;
-  Certainty certainty = Certainty::kAlways;  // of what is read now
-  std::int32_t block = kNoBlock;
-  /// Texts of config(pre_hook=…) and the like, templates of their own, and the calls they stand in.
-  std::vector<std::pair<std::string, Span>> hooks;
+/// A number without a fraction.
+std::optional<std::int64_t> integer(const JinjaValue& value);
 
-  const JinjaValue* variable(std::string_view name) const;
-  /// Returns the value there was, for `restore`.
-  std::optional<JinjaValue> assign(const std::string& name, JinjaValue value);
-  void restore(const std::string& name, std::optional<JinjaValue> value);
-
-  /// Whether so many bytes of text may still be made; takes them.
-  bool spend(std::size_t bytes);
-  void problem(Span file, std::string message);
-  /// The name of a relation in the SQL; adds the fact.
-  std::string add(JinjaRelation relation);
-
- private:
-  std::unordered_map<std::string, JinjaValue> variables_;
-  std::unordered_map<std::string, std::string> relation_names_;  // identity → SQL
-  std::unordered_set<std::string> taken_names_;
-  std::size_t budget_;
-};
+/// What the macro gives for these arguments: what it returns, or its text. nullopt: it is not gone into. `called`: its
+/// name as the call has it. In jinja_walk.cpp.
+std::optional<JinjaValue> run_macro(JinjaState& state, const JinjaMacro& macro, std::string_view called,
+                                    const std::vector<JinjaArgument>& given, Span span);
 
 /// Why a value is not known: the first cause met.
 struct JinjaCause {
@@ -53,8 +34,9 @@ struct JinjaCause {
 
 class JinjaEvaluator {
  public:
-  JinjaEvaluator(JinjaState& state, const std::vector<JinjaToken>& tokens, std::size_t at = 0)
-      : state_(state), tokens_(tokens), at_(at) {}
+  /// `text`: what the tokens are of.
+  JinjaEvaluator(JinjaState& state, std::string_view text, const std::vector<JinjaToken>& tokens, std::size_t at = 0)
+      : state_(state), text_(text), tokens_(tokens), at_(at) {}
 
   /// A whole expression from here on, up to what does not belong to it. An expression that is none is unknown and
   /// leaves a problem; what it refers to is collected nevertheless.
@@ -82,28 +64,28 @@ class JinjaEvaluator {
   const JinjaCause& cause() const { return cause_; }
   /// Whether it was a call for its effect, like config(): nothing stands in its place.
   bool is_silent() const { return silent_; }
+  /// What return(…) was given, in a macro.
+  const std::optional<JinjaValue>& returned() const { return returned_; }
 
  private:
-  struct Argument {
-    std::string keyword;
-    JinjaValue value;
-    Span span;
-  };
   struct Operand {
     JinjaValue value;
     std::string path;                 // dotted, of a name that is not set: ref, dbt_utils.star
     std::optional<JinjaValue> owner;  // of a method: what it is called on
     std::string method;
+    std::optional<JinjaCall> dispatched;  // what adapter.dispatch gave, to be called
+    const JinjaMacro* macro = nullptr;    // the macro that is, or null
     Span span;
   };
 
+  // The grammar
   JinjaValue conditional(bool with_if);
   JinjaValue disjunction();
   JinjaValue conjunction();
   JinjaValue negation();
   JinjaValue comparison();
-  JinjaValue concatenation();
   JinjaValue sum();
+  JinjaValue concatenation();
   JinjaValue product();
   JinjaValue unary();
   JinjaValue filtered();
@@ -111,32 +93,41 @@ class JinjaEvaluator {
   Operand primary();
   JinjaValue list_until(std::string_view closer);
   JinjaValue dict();
-  std::vector<Argument> arguments();
-  JinjaValue value_of(Operand&& operand);
+  std::vector<JinjaArgument> arguments();
+
+  // Operations
   JinjaValue attribute(const JinjaValue& owner, std::string_view name);
   JinjaValue subscript(const JinjaValue& owner, const JinjaValue& key);
+  JinjaValue sliced(const JinjaValue& owner, const JinjaValue& from, const JinjaValue& to, bool has_step);
+  JinjaValue calculated(const JinjaValue& a, std::string_view op, const JinjaValue& b);
   JinjaValue test(const JinjaValue& value);
   JinjaValue compare(const JinjaValue& a, std::string_view op, const JinjaValue& b);
   Truth compare_one(const JinjaValue& a, std::string_view op, const JinjaValue& b);
   JinjaValue joined(const JinjaValue& a, const JinjaValue& b);
-  JinjaValue filter(const JinjaValue& value, std::string_view name, const std::vector<Argument>& arguments);
-  JinjaValue method(const JinjaValue& owner, std::string_view name, const std::vector<Argument>& arguments);
-  JinjaValue call(const std::string& path, const std::vector<Argument>& arguments, Span span);
-  JinjaValue ref(const std::vector<Argument>& arguments, Span span);
-  JinjaValue source(const std::vector<Argument>& arguments, Span span);
+  JinjaValue filter(const JinjaValue& value, std::string_view name, const std::vector<JinjaArgument>& given);
+  JinjaValue method(const JinjaValue& owner, std::string_view name, const std::vector<JinjaArgument>& given);
+  JinjaValue formatted(std::string_view text, const std::vector<JinjaArgument>& given);
+
+  // Names and calls
+  JinjaValue value_of(Operand&& operand);
+  JinjaValue call(const std::string& path, const std::vector<JinjaArgument>& given, Span span);
+  JinjaValue call_macro(const JinjaMacro* macro, JinjaCall fact, const std::vector<JinjaArgument>& given, Span span);
+  Operand dispatch(const std::vector<JinjaArgument>& given, Span span);
+  JinjaValue ref(const std::vector<JinjaArgument>& given, Span span);
+  JinjaValue source(const std::vector<JinjaArgument>& given, Span span);
   JinjaValue dynamic(std::string name, Span span);
-  void add_call(std::string_view package, std::string_view name, bool dispatched, Span span);
-  void config(const std::vector<Argument>& arguments, Span span);
+  void config(const std::vector<JinjaArgument>& given, Span span);
   JinjaValue inserted(const JinjaValue& value, Span span);
-  JinjaValue variable(const std::vector<Argument>& arguments, Span span, JinjaVariable::Kind kind);
+  JinjaValue variable(const std::vector<JinjaArgument>& given, Span span, JinjaVariable::Kind kind);
 
   JinjaValue unknown(OpaqueReason reason, std::string name = {});
   JinjaValue fail(std::string expected);
-  std::string_view word_at(std::size_t index) const { return text_of(tokens_[index].span, state_.text); }
+  std::string_view word_at(std::size_t index) const { return text_of(tokens_[index].span, text_); }
   bool is_kind(JinjaToken::Kind kind) const { return !at_end() && tokens_[at_].kind == kind; }
   Span here() const;
 
   JinjaState& state_;
+  std::string_view text_;
   const std::vector<JinjaToken>& tokens_;
   std::size_t at_;
   int depth_ = 0;
@@ -144,6 +135,7 @@ class JinjaEvaluator {
   bool silent_ = false;
   bool has_cause_ = false;
   JinjaCause cause_;
+  std::optional<JinjaValue> returned_;
 };
 
 }  // namespace tideline::sql

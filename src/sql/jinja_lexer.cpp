@@ -56,6 +56,17 @@ std::string unquoted(std::string_view token) {
   return out;
 }
 
+std::vector<JinjaTag> cut_template(std::string_view text) {
+  std::vector<JinjaTag> tags;
+  JinjaLexer lexer(text);
+  for (std::size_t at = 0;;) {
+    JinjaTag tag = lexer.next(at);
+    if (tag.kind == JinjaTag::Kind::kNone) return tags;
+    at = tag.span.end;
+    tags.push_back(std::move(tag));
+  }
+}
+
 JinjaLexer::JinjaLexer(std::string_view text)
     : text_(text),
       last_close_{text.rfind("}}"), text.rfind("%}"), text.rfind("#}")},

@@ -40,6 +40,9 @@ struct JinjaTag {
 /// The text of a token of kind kText, escapes undone.
 std::string unquoted(std::string_view token);
 
+/// All tags of a text of less than 4 GiB, in order.
+std::vector<JinjaTag> cut_template(std::string_view text);
+
 class JinjaLexer {
  public:
   /// `text` must outlive the lexer and be shorter than 4 GiB.

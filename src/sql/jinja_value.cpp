@@ -37,9 +37,22 @@ JinjaValue JinjaValue::text(std::string text) {
   return value;
 }
 
+JinjaValue JinjaValue::rendered(std::string rendered_text) {
+  const bool partial = rendered_text.find("__jinja_") != std::string::npos;
+  JinjaValue value = text(std::move(rendered_text));
+  if (partial) value.kind_ = Kind::kPartial;
+  return value;
+}
+
 JinjaValue JinjaValue::relation(std::string name) {
   JinjaValue value = text(std::move(name));
   value.kind_ = Kind::kRelation;
+  return value;
+}
+
+JinjaValue JinjaValue::callable(std::string path) {
+  JinjaValue value = text(std::move(path));
+  value.kind_ = Kind::kCallable;
   return value;
 }
 
@@ -92,6 +105,18 @@ const JinjaValue* JinjaValue::find(std::string_view key) const {
   return nullptr;
 }
 
+JinjaValue JinjaValue::with(std::string_view key, JinjaValue value) const {
+  std::vector<std::pair<std::string, JinjaValue>> members;
+  bool found = false;
+  for (std::size_t i = 0; i < keys().size(); ++i) {
+    const bool is_it = keys()[i] == key;
+    found |= is_it;
+    members.emplace_back(keys()[i], is_it ? value : items()[i]);
+  }
+  if (!found) members.emplace_back(key, std::move(value));
+  return dict(std::move(members));
+}
+
 void JinjaValue::append(const JinjaValue& item) const {
   // A container could contain this list: a circle.
   if (kind_ == Kind::kList) items_->push_back(item.items_ ? JinjaValue() : item);
@@ -100,6 +125,7 @@ void JinjaValue::append(const JinjaValue& item) const {
 Truth JinjaValue::truth(bool run) const {
   switch (kind_) {
     case Kind::kUnknown:
+    case Kind::kPartial:
       return Truth::kMaybe;
     case Kind::kNone:
       return Truth::kNo;
@@ -110,6 +136,7 @@ Truth JinjaValue::truth(bool run) const {
     case Kind::kText:
       return as_text().empty() ? Truth::kNo : Truth::kYes;
     case Kind::kRelation:
+    case Kind::kCallable:
       return Truth::kYes;
     case Kind::kList:
     case Kind::kDict:

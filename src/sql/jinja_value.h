@@ -20,7 +20,19 @@ constexpr Truth operator!(Truth a) { return static_cast<Truth>(2 - static_cast<i
 
 class JinjaValue {
  public:
-  enum class Kind : std::uint8_t { kUnknown, kNone, kBoolean, kNumber, kText, kRelation, kList, kDict, kOneOf };
+  enum class Kind : std::uint8_t {
+    kUnknown,
+    kNone,
+    kBoolean,
+    kNumber,
+    kText,
+    kPartial,  // text in which placeholders stand for what is not known
+    kRelation,
+    kCallable,  // ref, or a macro, under another name
+    kList,
+    kDict,
+    kOneOf
+  };
 
   /// Lists in lists, and so on. Real templates stay below 5.
   static constexpr std::uint8_t kMaxDepth = 32;
@@ -34,8 +46,12 @@ class JinjaValue {
   static JinjaValue boolean(Truth value) { return boolean(value, value); }
   static JinjaValue number(std::string as_written);
   static JinjaValue text(std::string text);
+  /// What a template gave: partial where there is a placeholder in it.
+  static JinjaValue rendered(std::string text);
   /// `name`: what stands for it in the SQL.
   static JinjaValue relation(std::string name);
+  /// `path`: as a call names it.
+  static JinjaValue callable(std::string path);
   /// Unknown where it would be nested too deeply.
   static JinjaValue list(std::vector<JinjaValue> items);
   static JinjaValue dict(std::vector<std::pair<std::string, JinjaValue>> members);
@@ -45,13 +61,15 @@ class JinjaValue {
   Kind kind() const { return kind_; }
   bool is_known() const { return kind_ != Kind::kUnknown; }
   bool is_scalar() const { return kind_ == Kind::kNumber || kind_ == Kind::kText; }
-  /// Of a number, a text, a relation; else empty.
+  /// Of a number, a text, a partial text, a relation, a callable; else empty.
   std::string_view as_text() const { return text_ ? std::string_view(*text_) : std::string_view(); }
   /// Of a list or a one-of; values of a dict. Else empty.
   const std::vector<JinjaValue>& items() const;
   /// Of a dict, one for each item.
   const std::vector<std::string>& keys() const;
   const JinjaValue* find(std::string_view key) const;
+  /// For a dict: the same with another value for a key, or with one more.
+  JinjaValue with(std::string_view key, JinjaValue value) const;
   /// For a list: appends for all who share it. A list or a dict becomes an unknown element.
   void append(const JinjaValue& item) const;
 

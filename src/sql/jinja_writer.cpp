@@ -38,6 +38,8 @@ bool begins_query(std::string_view word) {
          word == "create" || word == "merge" || word == "delete" || word == "update";
 }
 
+constexpr std::string_view kPlaceholder = "__jinja_";
+
 /// Longest word that is compared with another.
 constexpr std::size_t kMaxWord = 12;
 
@@ -188,10 +190,50 @@ void write_sql(const std::vector<JinjaElement>& elements, std::string_view file,
     follower.feed(text);
     result.map.add({{begin, static_cast<std::uint32_t>(result.sql.size())}, in_file, verbatim});
   };
+  // Within what a macro or a variable gave, placeholders are written as those of the file are.
+  const auto write_placed = [&](const JinjaElement& element, std::string_view following_token) {
+    const std::string_view text = element.placed;
+    const auto begin = static_cast<std::uint32_t>(result.sql.size());
+    const auto put = [&](std::string_view part) {
+      result.sql += part;
+      follower.feed(part);
+    };
+    std::size_t from = 0;
+    for (std::size_t at = 0; (at = text.find(kPlaceholder, at)) != std::string_view::npos;) {
+      std::size_t end = at + kPlaceholder.size();
+      std::size_t number = 0;
+      while (end < text.size() && text[end] >= '0' && text[end] <= '9' && number <= result.opaque.size())
+        number = number * 10 + static_cast<std::size_t>(text[end++] - '0');
+      const bool is_one = text.substr(end, 2) == "__" && number > 0 && number <= result.opaque.size() &&
+                          !result.opaque[number - 1].placeholder.empty();
+      if (!is_one) {
+        at = end;
+        continue;
+      }
+      end += 2;
+      put(text.substr(from, at - from));
+      std::string next_token = first_token(text.substr(end));
+      if (next_token.empty()) next_token = following_token;
+      const bool touches = follower.in_word() || (end < text.size() && is_name(text[end]));
+      JinjaOpaque& opaque = result.opaque[number - 1];
+      const auto place_begin = static_cast<std::uint32_t>(result.sql.size());
+      const Place place = place_of(follower, next_token, touches);
+      if (place == Place::kQuery) put("select * from ");
+      if (place != Place::kNothing) put(text.substr(at, end - at));
+      if (opaque.sql.empty()) opaque.sql = {place_begin, static_cast<std::uint32_t>(result.sql.size())};
+      at = from = end;
+    }
+    put(text.substr(from));
+    result.map.add({{begin, static_cast<std::uint32_t>(result.sql.size())}, element.file, false});
+  };
   for (std::size_t i = 0; i < elements.size(); ++i) {
     const JinjaElement& element = elements[i];
-    if (element.kind != Kind::kOpaque) {
-      write(text_at(element), element.file, element.kind == Kind::kText);
+    if (element.kind == Kind::kText) {
+      write(text_at(element), element.file, true);
+      continue;
+    }
+    if (element.kind == Kind::kPlaced) {
+      write_placed(element, next[i]);
       continue;
     }
     JinjaOpaque& opaque = result.opaque[element.opaque];

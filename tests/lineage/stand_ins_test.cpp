@@ -99,7 +99,7 @@ TEST(StandIns, NamesThatOnlyLookLikeThemAreNames) {
 
 TEST(StandIns, EdgesUnderAMacroOrABranchAreLessSure) {
   EXPECT_EQ(confidence("select amount from __ref__.orders", false), 1000);
-  EXPECT_EQ(confidence("select amount from __ref__.orders", true), 900);
+  EXPECT_EQ(confidence("select amount from __ref__.orders", true), 800);
   EXPECT_EQ(confidence("select amount + __jinja_1__ as x from __ref__.orders", false), 800);
 }
 

@@ -1,6 +1,7 @@
 // The real projects under TIDELINE_TEST_DATA: what is read from a template is what dbt itself noted of it.
 
 #include <cstdlib>
+#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -11,6 +12,7 @@
 
 #include "base/json.h"
 #include "sql/jinja.h"
+#include "sql/jinja_macros.h"
 
 namespace tideline::sql {
 namespace {
@@ -43,16 +45,30 @@ Names noted(const Json& node) {
   return names;
 }
 
-/// Names of all macros of a manifest, and what their bodies refer to, with what the macros they call refer to.
+/// What comes with dbt and its adapters, and stands in no project.
+bool is_dbts_own(const std::string& package) {
+  static const Names kOwn{"dbt",           "dbt_postgres", "dbt_redshift", "dbt_snowflake",  "dbt_bigquery",
+                          "dbt_spark",     "dbt_duckdb",   "dbt_trino",    "dbt_clickhouse", "dbt_databricks",
+                          "dbt_sqlserver", "dbt_oracle",   "dbt_vertica",  "dbt_starrocks",  "dbt_athena",
+                          "dbt_fabric"};
+  return kOwn.contains(package);
+}
+
+/// The macros of a manifest, but dbt's own.
 class Macros {
  public:
-  explicit Macros(const Json& manifest) {
-    for (const auto& [id, macro] : *manifest.find("macros")->if_object())
-      bodies_[*macro.string_at("name")] = read_jinja(macro.string_at("macro_sql").value_or(""));
+  explicit Macros(const Json& manifest) : library(manifest.find("metadata")->string_at("project_name").value_or("")) {
+    for (const auto& [id, macro] : *manifest.find("macros")->if_object()) {
+      const std::string package = *macro.string_at("package_name");
+      if (is_dbts_own(package)) continue;
+      texts_.push_back(macro.string_at("macro_sql").value_or(""));
+      library.add(package, texts_.back());
+      bodies_[*macro.string_at("name")] = read_jinja(texts_.back());
+    }
   }
   struct Found {
     Names sure, possible;
-    bool marked = false;  // what it refers to depends on a variable, or on what a macro is given
+    bool marked = false;  // what it refers to depends on a variable, or on a macro that is not known
     Names seen;
   };
   void add(const JinjaResult& result, Found& found, bool sure) const {
@@ -67,7 +83,7 @@ class Macros {
     for (const auto& opaque : result.opaque) found.marked |= opaque.reason == OpaqueReason::kVariable;
     for (const auto& dynamic : result.dynamic) found.marked |= dynamic.certainty != Certainty::kNever;
     for (const auto& call : result.macros) {
-      if (call.certainty == Certainty::kNever) continue;
+      if (call.certainty == Certainty::kNever || call.expanded) continue;
       for (const std::string& name : {call.name, "default__" + call.name}) {
         const auto body = bodies_.find(name);
         if (body != bodies_.end() && found.seen.insert(name).second) add(body->second, found, false);
@@ -75,7 +91,10 @@ class Macros {
     }
   }
 
+  JinjaMacros library;
+
  private:
+  std::deque<std::string> texts_;
   std::map<std::string, JinjaResult> bodies_;
 };
 
@@ -97,7 +116,10 @@ TEST(JinjaRealData, FindsTheRefsAndSourcesThatDbtNoted) {
       auto code = node.string_at("raw_code");
       if (!code) code = node.string_at("raw_sql");
       if (!code) continue;
-      const JinjaResult result = read_jinja(*code);
+      JinjaOptions options;
+      options.macros = &macros.library;
+      options.package = node.string_at("package_name").value_or("");
+      const JinjaResult result = read_jinja(*code, options);
       Macros::Found found;
       macros.add(result, found, true);
       const Names expected = noted(node);
