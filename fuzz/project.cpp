@@ -1,12 +1,14 @@
 // A dbt project from a stranger: files that begin with a line "=== path" each. Whatever they hold, the project is
-// refused, or described by a manifest that the reader of manifests takes, whole.
+// refused, or described by a manifest that the reader of manifests takes, whole, and that has a lineage.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <string_view>
 
 #include "extract/artifacts.h"
+#include "extract/lineage_rows.h"
 #include "extract/project_source.h"
+#include "extract/rows.h"
 #include "extract/yaml.h"
 
 namespace {
@@ -44,7 +46,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       files.packages.front().files.push_back(std::move(file));
     }
   }
-  const auto document = extract::describe_project(files);
+  const auto document = extract::describe_project(files, size % 3 == 0 ? "redshift" : "");
   if (!document) {
     demand(!document.error().message.empty() && document.error().code != Code::kInternal);
     return 0;
@@ -57,5 +59,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   for (std::size_t i = 0; i < artifacts->size(); ++i) demand(artifacts->read(i).has_value());
+  // Its lineage is resolved, and becomes rows.
+  auto lineage = extract::ProjectLineage::read(
+      {artifacts->size(), size % 2 == 0 ? "postgres" : "", [&](std::size_t i) { return artifacts->read(i); }}, 1);
+  demand(lineage.has_value());
+  lineage->resolve(1);
+  for (std::size_t i = 0; i < artifacts->size(); ++i) {
+    const auto facts = artifacts->read(i);
+    auto rows = extract::to_rows(*facts, nullptr, ConnectionId{});
+    lineage->add_to(i, *facts, nullptr, ConnectionId{}, rows);
+    for (const auto& row : rows.lineage) demand(!row.target_column.empty() && !row.transformation_type.empty());
+  }
   return 0;
 }

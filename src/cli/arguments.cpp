@@ -265,6 +265,10 @@ struct Arguments {
         ->type_name("DIR")
         ->check(CLI::ExistingDirectory);
     source->require_option(1);
+    c->add_option("--adapter", push.adapter,
+                  "With --project: the warehouse, as dbt names its adapters (default: what an earlier push said)")
+        ->type_name("NAME")
+        ->needs("--project");
     c->add_flag("--without-packages", push.without_packages,
                 "With --project: even if packages are not installed; what they had brought goes");
     c->add_option("--catalog", push.catalog, "catalog.json")->type_name("FILE")->check(CLI::ExistingFile);

@@ -83,6 +83,7 @@ struct PushOptions {
   std::string branch;
   std::filesystem::path manifest;  // this, or
   std::filesystem::path project;   // the folder of a project that is read without dbt
+  std::string adapter;             // the project's warehouse; empty: what an earlier push said
   std::filesystem::path catalog;
   std::filesystem::path ca_file;
   bool without_packages = false;

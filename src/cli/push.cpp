@@ -10,6 +10,7 @@
 
 #include "base/ids.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "cli/credentials.h"
 #include "cli/options.h"
 #include "cli/paths.h"
@@ -127,7 +128,7 @@ Result<void> read_project(const PushOptions& options, TemporaryFile& file) {
     return fail(Code::kInvalidInput, "packages of this project are not installed: " + names,
                 "run dbt deps; or push --without-packages, which removes what they had brought");
   }
-  TRY(const auto document, extract::describe_project(files));
+  TRY(const auto document, extract::describe_project(files, ascii_lower(options.adapter)));
   constexpr std::size_t kShown = 100;
   for (std::size_t i = 0; i < document.problems.size() && i < kShown; ++i)
     std::fprintf(stderr, "warning: %s\n", document.problems[i].c_str());

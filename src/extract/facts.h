@@ -70,6 +70,7 @@ struct ObjectFacts {
   std::optional<std::string> relative_path;  // that of its FileRecord
   std::optional<std::string> definition;
   std::optional<std::string> compiled_definition;
+  std::vector<std::string> seed_columns;    // of a project's sources: the header of a seed's file
   std::optional<std::string> template_sql;  // of a project's sources, as JSON: template_sql.h
   std::optional<std::string> description;
   std::optional<std::string> owner;  // from group, exposure or meta; the catalog's comes after these

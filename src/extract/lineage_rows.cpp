@@ -81,12 +81,16 @@ std::shared_ptr<const RelationColumns> columns_of(const ObjectFacts& facts, cons
   std::set<std::string> folded;
   if (complete)
     for (const auto& column : catalog->columns) put(column.name), folded.insert(ascii_lower(column.name));
+  const bool from_file = !complete && !facts.seed_columns.empty();
+  if (from_file)
+    for (const auto& name : facts.seed_columns)
+      if (folded.insert(ascii_lower(name)).second) put(name);
   std::size_t listed = names.size();
   for (const auto& column : facts.columns)
     if (folded.insert(ascii_lower(column.name)).second) put(column.name);
-  if (!complete) listed = names.size();
+  if (!complete && !from_file) listed = names.size();
   if (names.empty()) return nullptr;
-  return std::make_shared<RelationColumns>(std::move(names), listed, complete);
+  return std::make_shared<RelationColumns>(std::move(names), listed, complete || from_file);
 }
 
 /// Whether the compiled SQL that is held was compiled from this definition.
@@ -435,7 +439,7 @@ void ProjectLineage::add_to(std::size_t at, const ObjectFacts& facts, const Reta
   const QueryLineage* result = lineage(at);
   std::unordered_map<std::string, int> spellings;
   for (const auto& column : rows.columns) ++spellings[ascii_lower(column.name)];
-  const bool in_catalog = object.columns != nullptr && object.columns->complete();
+  const bool in_catalog = object.columns != nullptr && object.columns->complete() && facts.seed_columns.empty();
   const auto add_column = [&](const std::string& name, std::string_view from) {
     if (!spellings.emplace(ascii_lower(name), 1).second) return false;
     ColumnRecord& column = rows.columns.emplace_back();
@@ -450,6 +454,8 @@ void ProjectLineage::add_to(std::size_t at, const ObjectFacts& facts, const Reta
   };
   bool added = false;
   std::size_t repeated = 0;
+  if (!catalog_of(facts, held))
+    for (const auto& name : facts.seed_columns) added |= add_column(name, "seed");
   if (result != nullptr) {
     std::set<std::string> seen;
     for (const auto& column : result->columns) {
@@ -483,7 +489,7 @@ void ProjectLineage::add_to(std::size_t at, const ObjectFacts& facts, const Reta
 
   std::map<std::string, std::string> of_object;
   if (added && facts.is_relation && !in_catalog && facts.columns.empty())
-    of_object["columns_from"] = json_string(result != nullptr ? "sql" : "usage");
+    of_object["columns_from"] = json_string(!facts.seed_columns.empty() ? "seed" : result != nullptr ? "sql" : "usage");
   if (object.origin == lineage::RelationOrigin::kSource) add_foreign(at, facts, connection, rows);
   if (result == nullptr) {
     if (!of_object.empty()) rows.object.metadata = with_members(rows.object.metadata, of_object);

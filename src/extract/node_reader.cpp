@@ -83,6 +83,7 @@ constexpr std::array kKnown{
     Known{"tags", How::kSpecial, Field::kCount, false},
     Known{"test_metadata", How::kTrimmed, Field::kTestMetadata, false},
     Known{"tideline", How::kTrimmed, Field::kOpenEnds, false},
+    Known{"tideline_columns", How::kTrimmed, Field::kSeedColumns, false},
     Known{"tideline_sql", How::kJson, Field::kTemplateSql, false},
     Known{"type", How::kText, Field::kType, false},
     Known{"type_params", How::kTrimmed, Field::kTypeParams, false},

@@ -66,6 +66,7 @@ enum class Field : std::uint8_t {
   kConstraints,  // JSON
   kPrimaryKey,   // JSON
   kOpenEnds,     // JSON; tideline: what a project read without dbt leaves open
+  kSeedColumns,  // JSON; tideline_columns: those of a seed's file
   kTemplateSql,  // JSON; tideline_sql: what its file gives as SQL (template_sql.h)
   kCount,
 };

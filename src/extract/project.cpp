@@ -256,7 +256,13 @@ ObjectFacts facts_of(Node&& node, std::string_view unique_id, std::string_view o
   facts.database_name = taken(node[Field::kDatabase]);
   facts.definition = taken(node[Field::kRawCode]);
   if (facts.has_compiled) facts.compiled_definition = taken(node[Field::kCompiledCode]);
-  if (project.from_sources) facts.template_sql = taken(node[Field::kTemplateSql]);
+  if (project.from_sources) {
+    facts.template_sql = taken(node[Field::kTemplateSql]);
+    if (const auto& header = node[Field::kSeedColumns]; header && object_type == "seed")
+      if (const auto parsed = Json::parse(*header, "tideline_columns"); parsed && parsed->if_array() != nullptr)
+        for (const Json& name : *parsed->if_array())
+          if (name.if_string() != nullptr) facts.seed_columns.push_back(*name.if_string());
+  }
   facts.description = taken(node[Field::kDescription]);
   if (!project.invocation_id.empty())
     for (auto* sql : {&facts.definition, &facts.compiled_definition})

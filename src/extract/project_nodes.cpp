@@ -27,6 +27,35 @@ std::size_t line_of(std::string_view text, std::size_t offset) {
          static_cast<std::size_t>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(offset), '\n'));
 }
 
+/// The names in the first line of a CSV file. Empty where it is not in order: one is empty, or there twice, or too
+/// many.
+std::vector<std::string> header_of(std::string_view text, char delimiter) {
+  constexpr std::size_t kMaxColumns = 2'000;
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  std::vector<std::string> names;
+  std::set<std::string> seen;
+  for (std::size_t at = 0; at <= text.size();) {
+    std::string name;
+    if (at < text.size() && text[at] == '"') {
+      for (++at; at < text.size(); ++at) {
+        if (text[at] == '"' && (at + 1 == text.size() || text[at + 1] != '"')) break;
+        if (text[at] == '"') ++at;
+        name += text[at];
+      }
+      ++at;
+    } else {
+      while (at < text.size() && text[at] != delimiter && text[at] != '\n' && text[at] != '\r') name += text[at++];
+    }
+    name = trim(name);
+    if (name.empty() || name.size() > 1'000 || !seen.insert(ascii_lower(name)).second || names.size() == kMaxColumns)
+      return {};
+    names.push_back(std::move(name));
+    if (at >= text.size() || text[at] != delimiter) return names;
+    ++at;
+  }
+  return names;
+}
+
 }  // namespace
 
 /// What every node has. The caller adds it once it is complete.
@@ -352,6 +381,12 @@ void ProjectReading::read_seed(const ProjectPackage& package, const SourceFile& 
   place(node, config, name);
   node.members.emplace_back("checksum", checksum(file.text));
   patch(node, package, entry);
+  const std::string delimiter = config.text("delimiter");
+  if (auto columns = header_of(file.text, delimiter.empty() ? ',' : delimiter.front()); !columns.empty()) {
+    Json::Array names;
+    for (auto& column : columns) names.emplace_back(std::move(column));
+    node.members.emplace_back("tideline_columns", Json(std::move(names)));
+  }
   refables_[name].push_back({&package, "", true, node.unique_id});
   add(std::move(node));
 }

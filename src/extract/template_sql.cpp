@@ -74,6 +74,7 @@ std::optional<Json> to_json(const sql::JinjaResult& read, std::string_view defin
     if (relation.kind != sql::JinjaRelation::Kind::kThis) relations.emplace_back(name, Json(unique_id(relation)));
   }
   for (const auto& opaque : read.opaque) {
+    if (opaque.silent && opaque.placeholder.empty()) continue;
     is_one_of_several |= opaque.reason == sql::OpaqueReason::kBranch || opaque.reason == sql::OpaqueReason::kLoop;
     if (!opaque.placeholder.empty()) {
       if (unknown.size() == kMaxEntries) return std::nullopt;

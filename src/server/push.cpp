@@ -148,7 +148,7 @@ class ArtifactRows : public store::RowSource {
   mutable std::unordered_set<Uuid> ids_;
 };
 
-/// The adapter that an earlier manifest of the connection named.
+/// The adapter that an earlier push of the connection named.
 store::awaitable<std::optional<std::string>> earlier_dialect(store::Database& database, const ArtifactPush& push,
                                                              Deadline deadline) {
   const auto connections = co_await store::list_connections(database, push.tenant, deadline);
@@ -162,15 +162,18 @@ store::awaitable<std::optional<std::string>> earlier_dialect(store::Database& da
                             record.subdir != key->subdir)
       continue;
     const auto sources = Json::parse(connection.sources, "sources");
-    const Json* manifest = sources ? sources->find("manifest") : nullptr;
-    auto adapter = manifest != nullptr ? manifest->string_at("adapter_type") : std::nullopt;
-    co_return adapter && !adapter->empty() ? adapter : std::nullopt;
+    for (const char* source : {"manifest", "project"}) {
+      const Json* pushed = sources ? sources->find(source) : nullptr;
+      auto adapter = pushed != nullptr ? pushed->string_at("adapter_type") : std::nullopt;
+      if (adapter && !adapter->empty()) co_return adapter;
+    }
+    co_return std::nullopt;
   }
   co_return std::nullopt;
 }
 
-/// What brought each source that is present.
-std::string sources_json(const extract::Artifacts& artifacts) {
+/// What brought each source that is present. `dialect`: of the connection, where the artifacts do not say it.
+std::string sources_json(const extract::Artifacts& artifacts, const std::string& dialect) {
   std::string text;
   JsonWriter json(text);
   const auto put_time = [&](const std::optional<Timestamp>& time) {
@@ -180,7 +183,10 @@ std::string sources_json(const extract::Artifacts& artifacts) {
   const auto& manifest = artifacts.manifest();
   json.begin_object();
   if (manifest.from_project) {  // what a manifest brought before keeps its entry
-    json.key("project").begin_object().key("project_name").string(manifest.project_name).end_object();
+    json.key("project").begin_object().key("project_name").string(manifest.project_name);
+    const std::string& adapter = manifest.adapter_type.empty() ? dialect : manifest.adapter_type;
+    if (!adapter.empty()) json.key("adapter_type").string(adapter);
+    json.end_object();
   } else {
     json.key("manifest").begin_object();
     put_time(manifest.generated_at);
@@ -222,6 +228,7 @@ store::awaitable<Result<ArtifactPushOutcome>> push_artifacts(store::Database& da
   const std::string& adapter = artifacts->manifest().adapter_type;
   ArtifactLineage lineage(*artifacts, adapter.empty() ? dialect.value_or("") : adapter,
                           std::max(std::thread::hardware_concurrency(), 1U));
+  const std::string earlier = dialect.value_or("");
   const ArtifactRows rows(*artifacts, std::move(dialect), lineage);
   store::PushRequest request{.tenant = push.tenant,
                              .target = push.target,
@@ -229,7 +236,7 @@ store::awaitable<Result<ArtifactPushOutcome>> push_artifacts(store::Database& da
                              .force = push.force,
                              .generated_at = artifacts->manifest().generated_at,
                              .catalog_generated_at = std::nullopt,
-                             .sources = sources_json(*artifacts),
+                             .sources = sources_json(*artifacts, earlier),
                              .commit = push.commit,
                              .branch = push.branch};
   if (const auto* catalog = artifacts->catalog()) request.catalog_generated_at = catalog->generated_at;

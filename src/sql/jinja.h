@@ -170,6 +170,7 @@ struct JinjaOpaque {
   std::string name;         // of the macro, the variable …; may be empty
   std::string within;       // the macro that the file calls, where it is that one's text which leaves it open
   std::string placeholder;  // what stands for it in the SQL; empty: nothing
+  bool silent = false;      // of a call for its effect, like config(): it does not belong to the SQL
   Span file;
   Span sql;  // where it stands, or would
 };

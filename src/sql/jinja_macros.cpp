@@ -47,6 +47,8 @@ std::vector<JinjaParameter> parameters_of(const JinjaTag& tag, std::string_view 
 
 }  // namespace
 
+JinjaMacros::JinjaMacros(std::string root) : root_(std::move(root)) { add("dbt", kDbtMacros); }
+
 void JinjaMacros::add(const std::string& package, std::string_view text) {
   if (text.size() > kMaxJinjaBytes) return;
   std::vector<JinjaTag> tags = cut_template(text);
@@ -91,7 +93,8 @@ const JinjaMacro* JinjaMacros::in(std::string_view package, std::string_view nam
 const JinjaMacro* JinjaMacros::find(std::string_view package, std::string_view name, std::string_view caller) const {
   if (!package.empty()) return in(package, name);
   if (const JinjaMacro* own = in(caller, name)) return own;
-  return in(root_, name);
+  if (const JinjaMacro* of_project = in(root_, name)) return of_project;
+  return in("dbt", name);
 }
 
 const JinjaMacro* JinjaMacros::dispatch(std::string_view name, std::string_view name_space, std::string_view adapter,

@@ -14,6 +14,9 @@
 
 namespace tideline::sql {
 
+/// The texts of dbt's own macros that give SQL, in a form that has their columns: not what a warehouse would get.
+extern const std::string_view kDbtMacros;
+
 struct JinjaParameter {
   std::string name;
   std::size_t fallback = 0;  // token of the macro's tag at which its default begins; 0: it has none
@@ -32,7 +35,8 @@ struct JinjaMacro {
 class JinjaMacros {
  public:
   /// `root`: the project's own package, whose macros every package may call by name alone.
-  explicit JinjaMacros(std::string root) : root_(std::move(root)) {}
+  /// What dbt itself brings is there already, in package "dbt" (jinja_builtins.cpp).
+  explicit JinjaMacros(std::string root);
   JinjaMacros(const JinjaMacros&) = delete;
   JinjaMacros& operator=(const JinjaMacros&) = delete;
 
@@ -45,7 +49,7 @@ class JinjaMacros {
   std::size_t size() const { return size_; }
 
   /// What a call means, made by `caller`, a package: `package.name(…)`, or without a package that of the caller, then
-  /// that of the project. nullptr: none is known.
+  /// that of the project, then dbt's own. nullptr: none is known.
   const JinjaMacro* find(std::string_view package, std::string_view name, std::string_view caller) const;
   /// What adapter.dispatch(name, name_space) gives: <adapter>__name, or default__name. Without an adapter the default;
   /// without that the only one there is.

@@ -5,6 +5,11 @@
 namespace tideline::sql {
 namespace {
 
+/// What has been left open from here on does not belong to the SQL.
+void silence(JinjaResult& result, std::size_t from) {
+  for (std::size_t i = from; i < result.opaque.size(); ++i) result.opaque[i].silent = true;
+}
+
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v'; }
 
 }  // namespace
@@ -101,7 +106,7 @@ void JinjaWalk::emit_placed(std::string_view text, Span file) {
 }
 
 void JinjaWalk::emit_opaque(JinjaCause cause, Span file, bool is_place) {
-  if (!emitting_) return;
+  if (!emitting_ || state_.gave_up()) return;
   if (result_.opaque.size() >= kMaxJinjaFacts) {
     result_.truncated = true;
     if (result_.opaque.size() >= kMaxJinjaFacts * 10) return;
@@ -155,8 +160,10 @@ void JinjaWalk::handle(const JinjaTag& tag) {
   switch (tag.kind) {
     case JinjaTag::Kind::kExpression: {
       JinjaEvaluator evaluator(state_, text_, tag.tokens);
+      const std::size_t opaque = result_.opaque.size();
       const JinjaValue value = evaluator.expressions();
       evaluator.expect_end();
+      if (evaluator.is_silent() && !evaluator.returned()) silence(result_, opaque);
       take_return(evaluator);
       emit(value, evaluator, tag.span);
       return;
@@ -670,8 +677,7 @@ std::optional<JinjaValue> run_macro(JinjaState& state, const JinjaMacro& macro, 
   state.parse = parse;
   const bool is_outermost = caller->is_outermost;
   if (state.leave(std::move(*caller))) return value;
-  // What stands for its parts stands nowhere.
-  if (is_outermost) state.result.opaque.resize(opaque);
+  if (is_outermost) silence(state.result, opaque);
   return std::nullopt;
 }
 

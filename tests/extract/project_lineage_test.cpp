@@ -163,6 +163,33 @@ TEST(ProjectLineage, ANameWithASchemaIsNoModelOfUnknownPlace) {
   EXPECT_EQ(pushed.report.reasons.at(lineage::Reason::kUnknownRelation), 1U);
 }
 
+TEST(ProjectLineage, MacrosOfTheProjectAreWorkedOut) {
+  const Pushed pushed = push({{"models/sources.yml", kSources},
+                              {"macros/money.sql", "{% macro cents(c) %}{{ c }} / 100{% endmacro %}"},
+                              {"models/orders.sql",
+                               "select {{ cents('cents') }} as amount, {{ dbt.date_trunc('day', 'status') }} as day\n"
+                               "from {{ source('raw', 'orders') }}"}});
+  EXPECT_EQ(values(pushed), (std::set<std::string>{
+                                "orders.amount <- raw.orders.cents calculated 1000 cents / 100",
+                                "orders.day <- raw.orders.status calculated 1000 date_trunc('day', status)",
+                            }));
+  EXPECT_EQ(pushed.report.analysed, 1U);
+}
+
+TEST(ProjectLineage, ASeedHasTheColumnsOfItsFile) {
+  const Pushed pushed = push({{"seeds/rates.csv", "\xEF\xBB\xBFid,\"the \"\"rate\"\"\",Day \r\n1,2,3\n"},
+                              {"models/rates_used.sql", "select * from {{ ref('rates') }}"}});
+  EXPECT_EQ(pushed.columns.at("rates"), (std::vector<std::string>{"id", "the \"rate\"", "Day"}));
+  EXPECT_EQ(pushed.columns.at("rates_used").size(), 3U);
+  EXPECT_EQ(values(pushed).size(), 3U);
+  EXPECT_EQ(pushed.metadata.at("rates").string_at("columns_from"), "seed");
+  // What is no header tells nothing.
+  for (const char* csv : {"", "\n", "a,,b\n", "a,A\n"}) {
+    const Pushed none = push({{"seeds/rates.csv", csv}, {"models/rates_used.sql", "select * from {{ ref('rates') }}"}});
+    EXPECT_EQ(none.columns.count("rates_used"), 0U) << csv;
+  }
+}
+
 TEST(ProjectLineage, WhatWasCompiledFromTheSameTextComesFirst) {
   const std::string sql = "select id from {{ source('raw', 'orders') }}";
   Retained held;

@@ -89,9 +89,9 @@ std::string dump(std::string_view file, const JinjaResult& result) {
            (m.expanded ? " expanded" : "") + (m.nested ? " nested" : "") + "\n";
   for (const auto& d : result.docs) out += "doc " + d + "\n";
   for (const auto& o : result.opaque)
-    out += "opaque " + std::string(to_string(o.reason)) + (o.name.empty() ? "" : " " + o.name) +
-           (o.within.empty() ? "" : " within " + o.within) + (o.placeholder.empty() ? "" : " as " + o.placeholder) +
-           ": " + shown(file, o.file) + "\n";
+    out += std::string(o.silent ? "silent " : "") + "opaque " + std::string(to_string(o.reason)) +
+           (o.name.empty() ? "" : " " + o.name) + (o.within.empty() ? "" : " within " + o.within) +
+           (o.placeholder.empty() ? "" : " as " + o.placeholder) + ": " + shown(file, o.file) + "\n";
   for (const auto& p : result.problems) out += "problem at " + std::to_string(p.file.begin) + ": " + p.message + "\n";
   if (result.uses_incremental) out += "uses is_incremental\n";
   if (result.truncated) out += "truncated\n";
