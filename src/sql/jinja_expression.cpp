@@ -205,6 +205,7 @@ JinjaValue JinjaEvaluator::sum() {
     } else if (value.kind() == JinjaValue::Kind::kNumber && other.kind() == JinjaValue::Kind::kNumber) {
       value = calculated(value, plus ? "+" : "-", other);
     } else if (plus && value.kind() == JinjaValue::Kind::kList && other.kind() == JinjaValue::Kind::kList &&
+               !value.is_open() && !other.is_open() &&
                state_.spend(kAlternativeCost * (value.items().size() + other.items().size()))) {
       std::vector<JinjaValue> items = value.items();
       items.insert(items.end(), other.items().begin(), other.items().end());
@@ -390,6 +391,7 @@ JinjaValue JinjaEvaluator::list_until(std::string_view closer) {
 
 JinjaValue JinjaEvaluator::dict() {
   std::vector<std::pair<std::string, JinjaValue>> members;
+  bool open = false;
   while (!failed_ && !take("}")) {
     const JinjaValue key = expression();
     if (!take(":")) {
@@ -397,10 +399,15 @@ JinjaValue JinjaEvaluator::dict() {
       break;
     }
     JinjaValue value = expression();
-    if (key.is_scalar()) members.emplace_back(key.as_text(), std::move(value));
+    if (key.is_scalar())
+      members.emplace_back(key.as_text(), std::move(value));
+    else
+      open = true;
     if (!take(",") && !is("}")) fail("`,` or `}`");
   }
-  return JinjaValue::dict(std::move(members));
+  JinjaValue made = JinjaValue::dict(std::move(members));
+  if (open) made.open();
+  return made;
 }
 
 std::vector<JinjaArgument> JinjaEvaluator::arguments() {

@@ -9,6 +9,16 @@
 
 namespace tideline::sql {
 
+namespace {
+
+/// What was made of a list or a dict is known as far as that is.
+JinjaValue like(const JinjaValue& from, JinjaValue made) {
+  if (from.is_open()) made.open();
+  return made;
+}
+
+}  // namespace
+
 std::optional<std::int64_t> integer(const JinjaValue& value) {
   if (value.kind() != JinjaValue::Kind::kNumber) return std::nullopt;
   const std::string_view text = value.as_text();
@@ -28,13 +38,13 @@ JinjaValue JinjaEvaluator::subscript(const JinjaValue& owner, const JinjaValue& 
     if (!state_.spend(kAlternativeCost)) return unknown(OpaqueReason::kTooMuch);
     const JinjaValue* item = nullptr;
     if (one.kind() == JinjaValue::Kind::kDict && key.is_scalar()) item = one.find(key.as_text());
-    if (one.kind() == JinjaValue::Kind::kList) {
+    if (one.kind() == JinjaValue::Kind::kList && !one.is_open()) {
       auto index = integer(key);
       const auto size = static_cast<std::int64_t>(one.items().size());
       if (index && *index < 0) *index += size;
       if (index && *index >= 0 && *index < size) item = &one.items()[static_cast<std::size_t>(*index)];
     }
-    found.push_back(item != nullptr ? *item : JinjaValue());
+    found.push_back(item != nullptr && !one.is_open() ? *item : JinjaValue());
   }
   JinjaValue value = JinjaValue::one_of(found);
   return value.is_known() ? value : unknown(OpaqueReason::kExpression);
@@ -42,7 +52,7 @@ JinjaValue JinjaEvaluator::subscript(const JinjaValue& owner, const JinjaValue& 
 
 JinjaValue JinjaEvaluator::sliced(const JinjaValue& owner, const JinjaValue& from, const JinjaValue& to,
                                   bool has_step) {
-  if (owner.kind() != JinjaValue::Kind::kList || has_step) return unknown(OpaqueReason::kExpression);
+  if (owner.kind() != JinjaValue::Kind::kList || owner.is_open() || has_step) return unknown(OpaqueReason::kExpression);
   const auto size = static_cast<std::int64_t>(owner.items().size());
   const auto bound = [&](const JinjaValue& given, std::int64_t otherwise) -> std::optional<std::int64_t> {
     if (!given.is_known()) return otherwise;
@@ -118,11 +128,14 @@ Truth JinjaEvaluator::compare_one(const JinjaValue& a, std::string_view op, cons
   const auto truth = [](bool holds) { return holds ? Truth::kYes : Truth::kNo; };
   if (op == "in") {
     if (!is_plain(a) || !state_.spend(b.items().size())) return Truth::kMaybe;
-    if (b.kind() == Kind::kDict) return truth(b.find(a.as_text()) != nullptr);
+    if (b.kind() == Kind::kDict) {
+      const bool has = b.find(a.as_text()) != nullptr;
+      return b.is_open() ? Truth::kMaybe : truth(has);
+    }
     if (a.kind() == Kind::kText && b.kind() == Kind::kText && state_.spend(b.as_text().size()))
       return truth(b.as_text().find(a.as_text()) != std::string_view::npos);
     if (b.kind() != Kind::kList) return Truth::kMaybe;
-    bool found = false, sure = true;
+    bool found = false, sure = !b.is_open();
     for (const JinjaValue& item : b.items()) {
       found |= item == a;
       sure &= is_plain(item);
@@ -132,7 +145,8 @@ Truth JinjaEvaluator::compare_one(const JinjaValue& a, std::string_view op, cons
   if (op == "==" || op == "!=") {
     if (is_plain(a) && is_plain(b)) return truth((a == b) == (op == "=="));
     // Lists are compared where one is empty.
-    if (a.kind() == Kind::kList && b.kind() == Kind::kList && (a.items().empty() || b.items().empty()))
+    if (a.kind() == Kind::kList && b.kind() == Kind::kList && !a.is_open() && !b.is_open() &&
+        (a.items().empty() || b.items().empty()))
       return truth((a.items().size() == b.items().size()) == (op == "=="));
     return Truth::kMaybe;
   }
@@ -173,19 +187,19 @@ JinjaValue JinjaEvaluator::filter(const JinjaValue& value, std::string_view name
     return given.empty() ? JinjaValue() : given.front().value;
   }
   if (name == "first" || name == "last") {
-    if (value.kind() == Kind::kList && !value.items().empty())
+    if (value.kind() == Kind::kList && !value.is_open() && !value.items().empty())
       return name == "first" ? value.items().front() : value.items().back();
     return unknown(OpaqueReason::kExpression);
   }
   if (name == "length" || name == "count") {
-    if (value.kind() == Kind::kList || value.kind() == Kind::kDict)
+    if ((value.kind() == Kind::kList || value.kind() == Kind::kDict) && !value.is_open())
       return JinjaValue::number(std::to_string(value.items().size()));
     return unknown(OpaqueReason::kExpression);
   }
   if (name == "join") {
     std::string out;
     const std::string_view between = given.empty() ? std::string_view() : given.front().value.as_text();
-    if (value.kind() != Kind::kList) return unknown(OpaqueReason::kExpression);
+    if (value.kind() != Kind::kList || value.is_open()) return unknown(OpaqueReason::kExpression);
     for (std::size_t i = 0; i < value.items().size(); ++i) {
       const JinjaValue& item = value.items()[i];
       if (!item.is_scalar() && item.kind() != Kind::kRelation && item.kind() != Kind::kPartial)
@@ -207,43 +221,70 @@ JinjaValue JinjaEvaluator::filter(const JinjaValue& value, std::string_view name
       else
         return unknown(OpaqueReason::kExpression);
     }
-    return JinjaValue::list(std::move(items));
+    return like(value, JinjaValue::list(std::move(items)));
   }
   if ((name == "indent" || name == "e" || name == "escape" || name == "forceescape") && value.is_known()) return value;
+  if (value.kind() == Kind::kList || value.kind() == Kind::kDict) return unknown(OpaqueReason::kExpression);
   return method(value, name == "trim" ? std::string_view("strip") : name, given);
 }
 
 JinjaValue JinjaEvaluator::method(const JinjaValue& owner, std::string_view name,
                                   const std::vector<JinjaArgument>& given) {
   using Kind = JinjaValue::Kind;
-  // What is not run adds nothing.
-  const bool adds = state_.run != Truth::kNo;
-  if (owner.kind() == Kind::kList && (name == "append" || name == "add")) {
-    if (!given.empty() && adds && state_.spend(kAlternativeCost)) owner.append(given.front().value);
-    return JinjaValue::none();
-  }
-  if (owner.kind() == Kind::kList && name == "extend") {
-    if (!given.empty() && adds && state_.spend(kAlternativeCost * given.front().value.items().size())) {
-      const std::vector<JinjaValue> items = given.front().value.items();  // may be the list itself
+  if (owner.kind() == Kind::kList && (name == "append" || name == "add" || name == "extend")) {
+    if (given.empty() || state_.run == Truth::kNo) return JinjaValue::none();  // what is not run adds nothing
+    if (state_.run == Truth::kMaybe) owner.open();
+    const JinjaValue& added = given.front().value;
+    if (name != "extend") {
+      if (state_.spend(kAlternativeCost))
+        owner.append(added);
+      else
+        owner.open();
+      return JinjaValue::none();
+    }
+    if (added.kind() != Kind::kList || added.is_open() || !state_.spend(kAlternativeCost * added.items().size()))
+      owner.open();
+    if (added.kind() == Kind::kList && state_.spend(kAlternativeCost * added.items().size())) {
+      const std::vector<JinjaValue> items = added.items();  // may be the list itself
       for (const JinjaValue& item : items) owner.append(item);
     }
     return JinjaValue::none();
   }
+  if (owner.kind() == Kind::kDict && name == "update") {
+    if (given.empty() || state_.run == Truth::kNo) return JinjaValue::none();
+    const JinjaValue& added = given.front().value;
+    if (state_.run == Truth::kMaybe || added.kind() != Kind::kDict || added.is_open()) owner.open();
+    const std::size_t size = added.keys().size() * (owner.keys().size() + added.keys().size() + 1);
+    if (added.kind() != Kind::kDict || !state_.spend(kAlternativeCost * size)) {
+      owner.open();
+      return JinjaValue::none();
+    }
+    const std::vector<std::string> keys = added.keys();
+    const std::vector<JinjaValue> items = added.items();  // may be the dict itself
+    for (std::size_t i = 0; i < keys.size(); ++i) owner.put(keys[i], items[i]);
+    return JinjaValue::none();
+  }
   if (owner.kind() == Kind::kDict) {
     if (name == "get" && !given.empty() && given.front().value.is_scalar()) {
+      if (owner.is_open()) return unknown(OpaqueReason::kExpression);
       if (const JinjaValue* item = owner.find(given.front().value.as_text())) return *item;
       return given.size() > 1 ? given[1].value : JinjaValue::none();
     }
     if (!state_.spend(kAlternativeCost * owner.items().size())) return unknown(OpaqueReason::kTooMuch);
-    if (name == "values") return JinjaValue::list(owner.items());
+    if (name == "values") return like(owner, JinjaValue::list(owner.items()));
     if (name == "keys" || name == "items") {
       std::vector<JinjaValue> items;
       for (std::size_t i = 0; i < owner.keys().size(); ++i) {
         JinjaValue key = JinjaValue::text(owner.keys()[i]);
         items.push_back(name == "keys" ? std::move(key) : JinjaValue::list({std::move(key), owner.items()[i]}));
       }
-      return JinjaValue::list(std::move(items));
+      return like(owner, JinjaValue::list(std::move(items)));
     }
+    owner.open();  // pop, setdefault …
+    return unknown(OpaqueReason::kExpression);
+  }
+  if (owner.kind() == Kind::kList) {
+    if (name != "index" && name != "count" && name != "copy") owner.open();  // insert, remove, sort …
     return unknown(OpaqueReason::kExpression);
   }
   // On texts, one for each alternative.

@@ -10,6 +10,12 @@ const std::vector<std::string> kNoKeys;
 
 }  // namespace
 
+struct JinjaValue::Contents {
+  std::vector<JinjaValue> items;
+  std::vector<std::string> keys;  // of a dict
+  bool open = false;
+};
+
 JinjaValue JinjaValue::none() {
   JinjaValue value;
   value.kind_ = Kind::kNone;
@@ -62,7 +68,8 @@ JinjaValue JinjaValue::list(std::vector<JinjaValue> items) {
   if (value.depth_ >= kMaxDepth) return {};
   ++value.depth_;
   value.kind_ = Kind::kList;
-  value.items_ = std::make_shared<std::vector<JinjaValue>>(std::move(items));
+  value.contents_ = std::make_shared<Contents>();
+  value.contents_->items = std::move(items);
   return value;
 }
 
@@ -78,7 +85,7 @@ JinjaValue JinjaValue::dict(std::vector<std::pair<std::string, JinjaValue>> memb
   JinjaValue value = list(std::move(items));
   if (!value.is_known()) return value;
   value.kind_ = Kind::kDict;
-  value.keys_ = std::make_shared<const std::vector<std::string>>(std::move(keys));
+  value.contents_->keys = std::move(keys);
   return value;
 }
 
@@ -95,8 +102,13 @@ JinjaValue JinjaValue::one_of(const std::vector<JinjaValue>& alternatives) {
   return value;
 }
 
-const std::vector<JinjaValue>& JinjaValue::items() const { return items_ ? *items_ : kNoItems; }
-const std::vector<std::string>& JinjaValue::keys() const { return keys_ ? *keys_ : kNoKeys; }
+const std::vector<JinjaValue>& JinjaValue::items() const { return contents_ ? contents_->items : kNoItems; }
+const std::vector<std::string>& JinjaValue::keys() const { return contents_ ? contents_->keys : kNoKeys; }
+
+bool JinjaValue::is_open() const { return contents_ && contents_->open; }
+void JinjaValue::open() const {
+  if (contents_) contents_->open = true;
+}
 
 const JinjaValue* JinjaValue::find(std::string_view key) const {
   // Of a key that stands twice the last value counts.
@@ -119,7 +131,19 @@ JinjaValue JinjaValue::with(std::string_view key, JinjaValue value) const {
 
 void JinjaValue::append(const JinjaValue& item) const {
   // A container could contain this list: a circle.
-  if (kind_ == Kind::kList) items_->push_back(item.items_ ? JinjaValue() : item);
+  if (kind_ == Kind::kList) contents_->items.push_back(item.contents_ ? JinjaValue() : item);
+}
+
+void JinjaValue::put(std::string_view key, const JinjaValue& item) const {
+  if (kind_ != Kind::kDict) return;
+  const JinjaValue put = item.contents_ ? JinjaValue() : item;
+  for (std::size_t i = 0; i < keys().size(); ++i)
+    if (contents_->keys[i] == key) {
+      contents_->items[i] = put;
+      return;
+    }
+  contents_->keys.emplace_back(key);
+  contents_->items.push_back(put);
 }
 
 Truth JinjaValue::truth(bool run) const {
@@ -140,7 +164,7 @@ Truth JinjaValue::truth(bool run) const {
       return Truth::kYes;
     case Kind::kList:
     case Kind::kDict:
-      return items().empty() ? Truth::kNo : Truth::kYes;
+      return !items().empty() ? Truth::kYes : is_open() ? Truth::kMaybe : Truth::kNo;
     case Kind::kOneOf: {
       // When it runs, the one that is taken; dbt sees them all.
       const Truth first = items().front().truth(run);
@@ -155,12 +179,12 @@ Truth JinjaValue::truth(bool run) const {
 Truth JinjaValue::run() const { return truth(true); }
 Truth JinjaValue::parse() const { return truth(false); }
 
-const JinjaValue* JinjaValue::begin() const { return kind_ == Kind::kOneOf ? items_->data() : this; }
-const JinjaValue* JinjaValue::end() const { return kind_ == Kind::kOneOf ? items_->data() + items_->size() : this + 1; }
+const JinjaValue* JinjaValue::begin() const { return kind_ == Kind::kOneOf ? items().data() : this; }
+const JinjaValue* JinjaValue::end() const { return kind_ == Kind::kOneOf ? items().data() + items().size() : this + 1; }
 
 bool operator==(const JinjaValue& a, const JinjaValue& b) {
   if (a.kind_ != b.kind_) return false;
-  if (a.items_ || b.items_) return a.items_ == b.items_;
+  if (a.contents_ || b.contents_) return a.contents_ == b.contents_;
   return a.as_text() == b.as_text() && a.run_ == b.run_ && a.parse_ == b.parse_;
 }
 

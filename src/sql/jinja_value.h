@@ -1,7 +1,7 @@
 #pragma once
 // What a Jinja expression is worth as far as the text tells: values are known, unknown, or one of several. Copies are
-// cheap (contents are shared); lists are shared by reference, as in Python. Depth and number are bounded, so that
-// building, comparing and freeing a value never recurses deeply.
+// cheap (contents are shared); lists and dicts are shared by reference, as in Python. Depth and number are bounded, so
+// that building, comparing and freeing a value never recurses deeply.
 
 #include <cstdint>
 #include <memory>
@@ -72,6 +72,11 @@ class JinjaValue {
   JinjaValue with(std::string_view key, JinjaValue value) const;
   /// For a list: appends for all who share it. A list or a dict becomes an unknown element.
   void append(const JinjaValue& item) const;
+  /// For a dict: the same.
+  void put(std::string_view key, const JinjaValue& item) const;
+  /// Of a list or a dict: there may be more in it than is known, or something else.
+  bool is_open() const;
+  void open() const;
 
   /// As a condition.
   Truth run() const;
@@ -93,8 +98,8 @@ class JinjaValue {
   Truth run_ = Truth::kMaybe, parse_ = Truth::kMaybe;
   std::uint8_t depth_ = 0;
   std::shared_ptr<const std::string> text_;
-  std::shared_ptr<std::vector<JinjaValue>> items_;
-  std::shared_ptr<const std::vector<std::string>> keys_;
+  struct Contents;
+  std::shared_ptr<Contents> contents_;
 };
 
 }  // namespace tideline::sql

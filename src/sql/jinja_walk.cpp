@@ -319,8 +319,10 @@ void JinjaWalk::open_for(const JinjaTag& tag, JinjaEvaluator& evaluator) {
   const JinjaValue value = evaluator.iterable();
   const bool is_filtered = evaluator.take("if");
   const std::size_t condition = evaluator.at();
-  const bool is_list = value.kind() == JinjaValue::Kind::kList || value.kind() == JinjaValue::Kind::kDict;
   const std::size_t size = value.items().size();
+  // Of one that may have more in it, what is known is gone through.
+  const bool is_list = (value.kind() == JinjaValue::Kind::kList || value.kind() == JinjaValue::Kind::kDict) &&
+                       (!value.is_open() || size > 0);
   const bool is_dead = state_.run == Truth::kNo && state_.parse == Truth::kNo;
   const bool is_run = is_list && !is_dead && !state_.in_definition && !evaluator.failed() &&
                       state_.spend(kAlternativeCost * size) &&
@@ -351,6 +353,7 @@ void JinjaWalk::open_for(const JinjaTag& tag, JinjaEvaluator& evaluator) {
     loop.items.push_back(std::move(item));
     loop.taken.push_back(taken);
   }
+  if (value.is_open()) emit_opaque({OpaqueReason::kLoop, loop.names.front()}, tag.span, false);
   if (std::find(loop.taken.begin(), loop.taken.end(), Truth::kMaybe) != loop.taken.end())
     emit_opaque({OpaqueReason::kBranch, {}}, tag.span, false);
   Frame* frame = open(FrameKind::kFor, "for", tag.span);
@@ -421,6 +424,7 @@ void JinjaWalk::open_unknown_loop(const JinjaTag& tag, const std::vector<std::st
       known = false;
       continue;
     }
+    known &= !one.is_open();
     for (std::size_t i = 0; i < one.items().size() && items.size() < JinjaValue::kMaxAlternatives; ++i) {
       if (!state_.spend(names.size() * kAlternativeCost)) break;
       items.push_back(is_list ? one.items()[i] : JinjaValue::text(one.keys()[i]));
@@ -437,7 +441,9 @@ void JinjaWalk::open_unknown_loop(const JinjaTag& tag, const std::vector<std::st
   const Truth parse = nothing ? Truth::kNo : known ? filtered : Truth::kMaybe;
   emitting_ = frame->emitting;
   if (!nothing && !once) emit_opaque({OpaqueReason::kLoop, names.empty() ? "" : names.front()}, tag.span, false);
-  take_branch(*frame, nothing ? Truth::kNo : Truth::kYes, parse, tag.span);
+  frame->chosen = !nothing;  // marked as a loop; it is no branch
+  take_branch(*frame, nothing ? Truth::kNo : once ? Truth::kYes : Truth::kMaybe, parse, tag.span);
+  emitting_ = frame->emitting && !nothing;
   // Only an empty list has the else branch.
   frame->parse_left = nothing ? Truth::kYes : known ? Truth::kNo : Truth::kMaybe;
 
