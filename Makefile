@@ -62,6 +62,7 @@ lineage-report:
 	@$(CONFIGURE)
 	@$(NINJA) lineage_answers
 	@bench/lineage_report.py
+	@bench/project_report.py
 
 clean:
 	rm -rf build
