@@ -76,15 +76,28 @@ void ClientArguments::add_to(CLI::App& app) {
   name_of_object(c, show_.name, "Name, schema.name, or dbt's unique_id; .column behind it");
 
   c = command(app, "lineage", "Where an object or a column comes from, and where it goes.", lineage_);
-  name_of_object(c, lineage_.name, "Object, or object.column");
-  c->add_flag("--up", lineage_.up, "Upstream only");
-  c->add_flag("--down", lineage_.down, "Downstream only");
-  c->add_option("--depth", lineage_.depth, "So many steps (0: all the way)")->type_name("N")->capture_default_str();
+  CLI::Option* name = c->add_option("name", lineage_.name, "Object, or object.column")->type_name("NAME");
+  CLI::Option* file =
+      c->add_option("--file", lineage_.file,
+                    "Of the columns of this file instead: a dbt model or plain SQL; - is standard input")
+          ->type_name("FILE")
+          ->excludes(name);
+  c->add_option("--dialect", lineage_.dialect, "Of the file (default: that of its connection)")
+      ->type_name("NAME")
+      ->needs(file);
+  c->add_flag("--up", lineage_.up, "Upstream only")->excludes(file);
+  c->add_flag("--down", lineage_.down, "Downstream only")->excludes(file);
+  c->add_option("--depth", lineage_.depth, "So many steps (0: all the way; default: 0, of a file 1)")->type_name("N");
   c->add_flag("--influence", lineage_.influence, "Of columns: also what only decides on rows (filters, joins …)");
   c->add_option("--limit", lineage_.limit, "At most so many nodes each way")
       ->type_name("N")
       ->check(CLI::Range(std::size_t{1}, replica::kMaxNodes))
       ->capture_default_str();
+
+  c->callback([this] {
+    if (lineage_.name.empty() && lineage_.file.empty()) throw CLI::RequiredError("NAME or --file");
+    taken_ = lineage_;
+  });
 
   c = command(app, "impact", "What a change of an object or a column reaches: down to tests and exposures.", impact_);
   name_of_object(c, impact_.name, "Object, or object.column");

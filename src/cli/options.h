@@ -142,10 +142,12 @@ struct ShowOptions {
 struct LineageOptions {
   Place place;
   std::string name;
+  std::string file;  // instead of a name; "-": standard input
+  std::string dialect;
   bool up = false;
   bool down = false;
   bool influence = false;
-  std::size_t depth = 0;
+  std::optional<std::size_t> depth;
   std::size_t limit = 200;
 };
 struct ImpactOptions {
@@ -184,6 +186,7 @@ int status(const StatusOptions& options);
 int search(const SearchOptions& options);
 int show(const ShowOptions& options);
 int lineage(const LineageOptions& options);
+int lineage_of_file(const LineageOptions& options);
 int impact(const ImpactOptions& options);
 int docs(const DocsOptions& options);
 int verify(const VerifyOptions& options);

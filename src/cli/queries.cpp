@@ -226,7 +226,7 @@ Result<void> run(const LineageOptions& options) {
     if (!way.wanted) continue;
     replica::LineageQuery query{.from = target,
                                 .direction = way.direction,
-                                .depth = options.depth,
+                                .depth = options.depth.value_or(0),
                                 .influence = options.influence,
                                 .limit = options.limit};
     TRY(const auto lineage, opened.view.lineage(query));
@@ -353,7 +353,9 @@ Result<void> run(const DocsOptions& options) {
 
 int search(const SearchOptions& options) { return ended(run(options)); }
 int show(const ShowOptions& options) { return ended(run(options)); }
-int lineage(const LineageOptions& options) { return ended(run(options)); }
+int lineage(const LineageOptions& options) {
+  return options.file.empty() ? ended(run(options)) : lineage_of_file(options);
+}
 int impact(const ImpactOptions& options) { return ended(run(options)); }
 int docs(const DocsOptions& options) { return ended(run(options)); }
 

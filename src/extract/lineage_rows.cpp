@@ -591,6 +591,11 @@ void ProjectLineage::add_to(std::size_t at, const ObjectFacts& facts, const Reta
     for (const auto& [key, edge] : edges)
       add_edge(*edge.second, target, column_key(target, spellings), edge.first, expression);
   }
+  // Documented, and the SQL is known not to give it.
+  if (result->columns_complete && !in_catalog)
+    for (auto& column : rows.columns)
+      if (!seen.contains(ascii_lower(column.name)) && !(object.is_snapshot && lineage::is_snapshot_column(column.name)))
+        column.metadata = with_members(column.metadata, {{"in_sql", "false"}});
   std::set<std::pair<Key, EdgeKind>> influences;
   for (const auto& influence : result->influences) {
     const auto& source = sources[influence.source];

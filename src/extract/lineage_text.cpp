@@ -78,6 +78,7 @@ std::string status_json(const lineage::QueryLineage& result, const QueryText& te
   std::string out;
   JsonWriter json(out);
   json.begin_object();
+  if (!result.columns_complete && !result.failed) json.key("columns_complete").boolean(false);
   if (text.is_template()) json.key("of").string("template");
   if (!result.gaps.empty()) {
     json.key("reasons").begin_array();

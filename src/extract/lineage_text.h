@@ -44,8 +44,8 @@ JsonText with_members(const JsonText& json, const std::map<std::string, std::str
 
 std::string json_string(std::string_view text);
 
-/// {"of":"template","reasons":[{"at":"12:5","reason":…,"subject":…}],"status":…}, keys sorted; `of` only where the SQL
-/// is not compiled.
+/// {"columns_complete":false,"of":"template","reasons":[{"at":"12:5","reason":…,"subject":…}],"status":…}, keys sorted;
+/// `columns_complete` only where there are further columns, `of` only where the SQL is not compiled.
 std::string status_json(const lineage::QueryLineage& result, const QueryText& text);
 
 }  // namespace tideline::extract

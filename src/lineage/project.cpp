@@ -336,6 +336,11 @@ void Project::take_over(Project&& earlier) {
   }
 }
 
+bool is_snapshot_column(std::string_view name) {
+  return std::any_of(std::begin(kSnapshotColumns), std::end(kSnapshotColumns),
+                     [&](std::string_view one) { return same_ignoring_case(one, name); });
+}
+
 bool is_partial(const QueryLineage& lineage) { return lineage.failed || !lineage.gaps.empty(); }
 
 Report Project::report() const {

@@ -158,6 +158,7 @@ void Resolver::add_columns(Shape& shape, QueryLineage& result) {
     }
     column.demanded = i >= demanded_from_;
     column.gaps.assign(graph_.gaps().begin(), graph_.gaps().end());
+    if (shape.relation == nullptr) column.place = shape.columns[i].place;
     column.expression = graph_.span(node);
     column.constant = column.edges.empty() && column.gaps.empty() && !graph_.of_rows();
   }

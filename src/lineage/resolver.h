@@ -40,6 +40,7 @@ struct Shape;
 struct ShapeColumn {
   Name name;
   NodeId node = kNone;
+  sql::Span place{};                     // of the item that gives it
   Shape* row = nullptr;                  // of a value that is a whole row of it: array_agg(t)[offset(0)]
   Transform row_way = Transform::kNone;  // what the row went through
 };

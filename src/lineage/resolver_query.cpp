@@ -308,7 +308,7 @@ void Resolver::select_items(sql::List<sql::SelectItem> items, Scope& scope, Shap
 void Resolver::put_item(const sql::SelectItem& item, NodeId node, Scope& scope, Shape& shape) {
   if (!item.aliases.empty()) {
     for (const auto& alias : item.aliases) {
-      shape.columns.push_back({Name(alias), node});
+      shape.columns.push_back({Name(alias), node, item.span});
       scope.aliases[ascii_lower(alias.text)] = node;
     }
     return;
@@ -345,7 +345,7 @@ void Resolver::put_item(const sql::SelectItem& item, NodeId node, Scope& scope, 
   if (!item.alias)
     if (const std::uint32_t part = unknown_in(name.text, item.span); part != kNone) return add_unknown(shape, part);
   ShapeColumn& put = shape.columns.emplace_back();
-  put = {name, node};
+  put = {name, node, item.span};
   if (put.row = row_of(item.value, scope, put.row_way); put.row != nullptr) shape.has_rows = true;
   if (item.alias) scope.aliases[ascii_lower(item.alias.text)] = node;
 }
@@ -409,7 +409,8 @@ void Resolver::combine_by_position(Shape& out, std::span<Shape* const> unions) {
       if (inputs.empty() || inputs.back().node != node) inputs.push_back({node, {}});
     }
     const NodeId node = inputs.size() == 1 ? inputs.front().node : graph_.make(inputs, {}, kNone);
-    out.columns.push_back({name_at(*unions.front(), i), node});
+    const Shape& first = *unions.front();
+    out.columns.push_back({name_at(first, i), node, first.relation == nullptr ? first.columns[i].place : sql::Span{}});
   }
 }
 

@@ -108,6 +108,7 @@ const sql::Columns* columns_in(const sql::Expression* expression) {
 void Resolver::put_star_column(const ShapeColumn& column, const sql::Star* star, Scope* values_scope, Shape& shape) {
   ShapeColumn put = column;
   if (star != nullptr) {
+    put.place = star->span;
     for (const auto& except : star->except)
       if (same_name(Name(except), column.name)) return;
     if (const auto* like = sql::as<sql::Like>(star->like); like != nullptr && !is_liked(*like, column.name.text))

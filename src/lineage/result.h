@@ -59,6 +59,7 @@ struct OutputColumn {
   std::string name;                 // as the dialect stores it
   std::vector<ValueEdge> edges;     // by source; each source once
   sql::Span expression;             // of what computes it; empty where it is passed on as it is
+  sql::Span place;                  // of the item of the outermost SELECT that gives it; empty: none does
   bool demanded = false;            // only known because another query reads it (Reader::demanded)
   bool constant = false;            // computed without any column, and nothing is missing
   std::vector<std::uint32_t> gaps;  // indexes of QueryLineage::gaps: the edges may not be all

@@ -205,6 +205,8 @@ class View {
   Result<std::vector<ColumnDetails>> columns(const Uuid& object);
 
   struct Impl;
+  /// For this folder.
+  Impl& impl() { return *impl_; }
 
  private:
   friend class Reader;

@@ -1,5 +1,6 @@
 #include "sql/dialect.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -202,6 +203,12 @@ const Dialect& dialect_of_adapter(std::string_view adapter_type) {
     if (equal_ignoring_case(name, adapter_type)) return dialect(id);
   }
   return dialect(DialectId::kGeneric);
+}
+
+bool is_adapter_or_dialect(std::string_view name) {
+  const auto is_it = [name](std::string_view one) { return equal_ignoring_case(one, name); };
+  return std::any_of(std::begin(kAdapters), std::end(kAdapters), [&](const auto& one) { return is_it(one.first); }) ||
+         std::any_of(kDialects.begin(), kDialects.end(), [&](const Dialect& one) { return is_it(one.name); });
 }
 
 std::string normalize_identifier(std::string_view text, bool quoted, NameKind kind, const Dialect& dialect) {

@@ -75,6 +75,8 @@ const Dialect& dialect(DialectId id);
 
 /// By the name dbt gives its adapters ("snowflake", "sqlserver", "spark" …), ignoring case; generic if unknown.
 const Dialect& dialect_of_adapter(std::string_view adapter_type);
+/// Whether it is one of those names, or that of a dialect.
+bool is_adapter_or_dialect(std::string_view name);
 
 enum class NameKind : std::uint8_t { kColumn, kRelation };  // of which BigQuery takes one as written
 
