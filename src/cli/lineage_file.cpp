@@ -125,7 +125,7 @@ Result<replica::Lineage> tree_of(replica::View& view, const FileLineage& file, c
 
 void print_gap(std::string_view text, const replica::FileGap& gap) {
   std::string line = "  " + position(text, gap.place) + "  " + std::string(to_string(gap.reason));
-  if (!gap.subject.empty()) line += "  " + cut_to(printable(gap.subject), 80);
+  if (!gap.subject.empty()) line += "  " + cut_to(on_one_line(gap.subject), 80);
   print_line(line);
   if (!gap.advice.empty()) print_line("      " + gap.advice);
 }
@@ -136,7 +136,7 @@ Result<void> print(replica::View& view, const FileLineage& file, std::string_vie
   print_line(head + file.dialect + (file.connection.empty() ? "" : ", " + printable(file.connection)));
   for (const auto& column : file.columns) {
     std::string line = printable(column.name) + "  " + position(text, column.place);
-    if (!column.expression.empty()) line += "  " + cut_to(printable(column.expression), 80);
+    if (!column.expression.empty()) line += "  " + cut_to(on_one_line(column.expression), 80);
     if (column.constant) line += "  (no column)";
     print_line(line);
     TRY(const auto tree, tree_of(view, file, column, options.depth.value_or(1), options.limit));

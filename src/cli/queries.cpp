@@ -267,7 +267,8 @@ Result<void> run(const ImpactOptions& options) {
       }
       json.end_array();
     }
-    json.key("columns_known").boolean(impact.columns_known).key("truncated").boolean(impact.truncated).end_object();
+    json.key("columns_known").boolean(impact.columns_known).key("through_unknown").boolean(impact.through_unknown);
+    json.key("truncated").boolean(impact.truncated).end_object();
     print_line(text);
     return {};
   }
@@ -286,6 +287,8 @@ Result<void> run(const ImpactOptions& options) {
   }
   if (!any) print_line("  nothing");
   if (!impact.columns_known) print_line("  (there is no column lineage for it: this is what depends on the object)");
+  if (impact.through_unknown)
+    print_line("  (a model on the way has no column lineage: all that depends on it is listed)");
   if (impact.truncated) print_line("  … there is more (--limit)");
   return {};
 }

@@ -11,6 +11,13 @@ using replica::Direction;
 using replica::Lineage;
 using replica::ObjectRef;
 
+std::string on_one_line(std::string_view text) {
+  std::string line;
+  for (const char c : printable(text))
+    if (c != ' ' || (!line.empty() && line.back() != ' ')) line += c;
+  return line;
+}
+
 std::string label(const ObjectRef& object) {
   if (object.name.empty()) return object.full_name;
   // A source is known by its table's place: several have a table of the same name.
@@ -73,7 +80,7 @@ std::vector<std::string> tree_lines(const Lineage& lineage, Direction direction)
     std::string line = printable(label(each.object, each.column));
     if (each.column) {
       if (edge) line += "  " + edge->type;
-      if (edge && edge->expression && edge->type != "direct") line += "  " + cut_to(printable(*edge->expression), 60);
+      if (edge && edge->expression && edge->type != "direct") line += "  " + cut_to(on_one_line(*edge->expression), 60);
     } else {
       line += "  " + (each.object.here ? each.object.object_type : std::string("not synced"));
     }

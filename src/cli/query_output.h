@@ -2,6 +2,7 @@
 // Answers of the replica as text and as JSON.
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/json.h"
@@ -12,6 +13,9 @@ namespace tideline::cli {
 /// "orders", "raw.orders" of a source, "orders.amount" of a column: how lists and trees name it.
 std::string label(const replica::ObjectRef& object);
 std::string label(const replica::ObjectRef& object, const std::optional<std::string>& column);
+
+/// Of code: printable, and its runs of blanks and line ends as one blank.
+std::string on_one_line(std::string_view text);
 
 /// {"id", "unique_id", "name", "full_name", "object_type", "connection_id", "here"} and "column" where there is one.
 void write_ref(JsonWriter& json, const replica::ObjectRef& object, const std::optional<std::string>& column);

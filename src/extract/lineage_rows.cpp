@@ -167,11 +167,95 @@ QueryText text_of(const Object& object, const ObjectFacts& facts, const Retained
 /// Of several kinds the one that says most.
 int strength(EdgeKind kind) { return static_cast<int>(kind); }
 
-struct Edge {
-  EdgeKind kind = EdgeKind::kDirect;
-  bool conditional = true;
-  std::uint16_t confidence = 0;
-  Reason doubt = Reason::kNone;
+/// The upstream end of an edge.
+struct EdgeSource {
+  Uuid object;
+  Uuid connection;
+  std::string_view full_name;
+  std::string name;
+  std::string key;
+  bool is_ephemeral = false;
+};
+
+struct EdgeTarget {
+  std::string name;
+  std::optional<std::string> expression;
+};
+
+/// Of one column. Two spellings of a relation's name, or of a column's, are one source.
+class MergedEdges {
+ public:
+  struct Edge {
+    EdgeKind kind = EdgeKind::kDirect;
+    bool conditional = true;
+    std::uint16_t confidence = 0;
+    Reason doubt = Reason::kNone;
+    EdgeSource source;
+  };
+
+  void add(const lineage::ValueEdge& edge, const EdgeSource& source) {
+    Edge& merged = edges_[{source.object, source.key}];
+    if (strength(edge.kind) > strength(merged.kind)) merged.kind = edge.kind;
+    merged.conditional &= edge.conditional;
+    if (edge.confidence > merged.confidence) merged.confidence = edge.confidence, merged.doubt = edge.doubt;
+    merged.source = source;
+  }
+  const std::map<std::pair<Uuid, std::string>, Edge>& all() const { return edges_; }
+
+ private:
+  std::map<std::pair<Uuid, std::string>, Edge> edges_;
+};
+
+/// Edges into one object, as rows.
+class EdgeRows {
+ public:
+  EdgeRows(const ConnectionId& connection, std::string_view unique_id, std::string_view extracted_from,
+           const std::unordered_map<std::string, int>& spellings, ObjectRows& rows)
+      : connection_(connection),
+        unique_id_(unique_id),
+        extracted_from_(extracted_from),
+        spellings_(spellings),
+        rows_(rows) {}
+
+  void add(const MergedEdges& edges, const EdgeTarget& target) {
+    const std::string key = column_key(target.name, spellings_);
+    for (const auto& [source, edge] : edges.all()) add(edge, target, key);
+  }
+  void add_influence(EdgeKind kind, const EdgeSource& source) {
+    if (!influences_.insert({{source.object, source.key}, kind}).second) return;
+    const std::string every(kEveryColumn);
+    add({kind, false, 1000, Reason::kNone, source}, {every, {}}, every);
+  }
+
+ private:
+  void add(const MergedEdges::Edge& edge, const EdgeTarget& target, const std::string& key) {
+    ColumnLineageRecord& row = rows_.lineage.emplace_back();
+    row.connection_id = connection_.value;
+    row.source_object_id = edge.source.object;
+    row.source_column = edge.source.name;
+    row.target_object_id = rows_.object.id;
+    row.target_column = target.name;
+    row.expression = target.expression;
+    row.transformation_type = to_string(edge.kind);
+    row.confidence = {edge.confidence};
+    row.extracted_from = extracted_from_;
+    std::map<std::string, std::string> members;
+    if (edge.conditional) members["conditional"] = "true";
+    if (edge.source.is_ephemeral) members["ephemeral"] = "true";
+    if (edge.doubt != Reason::kNone) members["reason"] = json_string(to_string(edge.doubt));
+    row.metadata = with_members({}, members);
+    row.source_connection_id = edge.source.connection;
+    row.source_full_name = edge.source.full_name;
+    row.id =
+        column_lineage_id(connection_, unique_id_, key, edge.source.object, edge.source.key, row.transformation_type);
+  }
+
+  const ConnectionId& connection_;
+  std::string_view unique_id_;
+  std::string_view extracted_from_;
+  const std::unordered_map<std::string, int>& spellings_;
+  ObjectRows& rows_;
+  std::set<std::pair<std::pair<Uuid, std::string>, EdgeKind>> influences_;
 };
 
 }  // namespace
@@ -186,13 +270,18 @@ struct ProjectLineage::Impl {
   /// Columns that SQL uses of a relation and nothing else knows, by relation; sorted.
   std::unordered_map<RelationIndex, std::set<std::string>> used;
   std::optional<SeeThrough> through;  // where SQL is not compiled and there are ephemeral models
+  std::unordered_map<std::string_view, std::size_t> by_id;
 
   std::unique_ptr<lineage::Relations> make_relations();
-  std::shared_ptr<lineage::StandIns> stand_ins(const Object& object,
-                                               const std::unordered_map<std::string_view, std::size_t>& by_id) const;
+  std::shared_ptr<lineage::StandIns> stand_ins(const Object& object) const;
   void see_through();
   void note_used();
   const QueryLineage& lineage(std::uint32_t model) const;
+  /// Edges out of the ephemeral models that the object reads, beside those that see through them.
+  void add_ephemeral(const Object& object, const ConnectionId& connection,
+                     const std::unordered_map<std::string, EdgeTarget>& targets, EdgeRows& rows) const;
+  /// The ephemeral models that stand in its SQL: those it reads, and those that they read.
+  std::vector<const Object*> ephemerals_of(const Object& object) const;
 };
 
 ProjectLineage::ProjectLineage(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -284,24 +373,18 @@ std::unique_ptr<lineage::Relations> ProjectLineage::Impl::make_relations() {
 void ProjectLineage::resolve(unsigned threads) {
   auto& objects = impl_->objects;
   auto relations = impl_->make_relations();
-  std::unordered_map<std::string_view, std::size_t> by_id;
+  auto& by_id = impl_->by_id;
+  by_id.clear();
   for (std::size_t i = 0; i < objects.size(); ++i) by_id.emplace(objects[i].unique_id, i);
 
   // What an ephemeral model reads stands in the SQL of those that read it.
   const auto add_upstream = [&](const Object& object, std::vector<RelationIndex>& upstream) {
-    std::vector<const Object*> queue{&object};
-    std::set<const Object*> seen{&object};
-    while (!queue.empty()) {
-      const Object* at = queue.back();
-      queue.pop_back();
-      for (const auto& id : at->upstream) {
-        const auto found = by_id.find(id);
-        if (found == by_id.end()) continue;
-        const Object& one = objects[found->second];
-        if (one.relation != kNone) upstream.push_back(one.relation);
-        if (one.is_ephemeral && seen.insert(&one).second) queue.push_back(&one);
-      }
-    }
+    auto readers = impl_->ephemerals_of(object);
+    readers.push_back(&object);
+    for (const Object* reader : readers)
+      for (const auto& id : reader->upstream)
+        if (const auto found = by_id.find(id); found != by_id.end() && objects[found->second].relation != kNone)
+          upstream.push_back(objects[found->second].relation);
   };
   const sql::Dialect& dialect = sql::dialect_of_adapter(impl_->input.adapter_type);
   lineage::Project project(std::move(relations));
@@ -319,7 +402,7 @@ void ProjectLineage::resolve(unsigned threads) {
     else if (!object.has_sql)
       model.without_sql = Reason::kNoSql;
     add_upstream(object, model.upstream);
-    if (object.of_template != nullptr) model.stand_ins = impl_->stand_ins(object, by_id);
+    if (object.of_template != nullptr) model.stand_ins = impl_->stand_ins(object);
     object.model = static_cast<std::uint32_t>(project.add(std::move(model)));
     object_of_model.push_back(i);
   }
@@ -341,8 +424,7 @@ void ProjectLineage::resolve(unsigned threads) {
   impl_->note_used();
 }
 
-std::shared_ptr<lineage::StandIns> ProjectLineage::Impl::stand_ins(
-    const Object& object, const std::unordered_map<std::string_view, std::size_t>& by_id) const {
+std::shared_ptr<lineage::StandIns> ProjectLineage::Impl::stand_ins(const Object& object) const {
   auto stand_ins = std::make_shared<lineage::StandIns>();
   for (const auto& [name, id] : object.of_template->relations) {
     const auto found = by_id.find(id);
@@ -353,6 +435,20 @@ std::shared_ptr<lineage::StandIns> ProjectLineage::Impl::stand_ins(
   for (const auto& mark : object.of_template->marks) stand_ins->marks.push_back(mark.subject);
   stand_ins->is_one_of_several = object.of_template->is_one_of_several;
   return stand_ins;
+}
+
+std::vector<const Object*> ProjectLineage::Impl::ephemerals_of(const Object& object) const {
+  std::vector<const Object*> found;
+  std::set<const Object*> seen{&object};
+  const auto add = [&](const Object& reader) {
+    for (const auto& id : reader.upstream)
+      if (const auto at = by_id.find(id); at != by_id.end())
+        if (const Object& one = objects[at->second]; one.is_ephemeral && seen.insert(&one).second)
+          found.push_back(&one);
+  };
+  add(object);
+  for (std::size_t i = 0; i < found.size(); ++i) add(*found[i]);
+  return found;
 }
 
 void ProjectLineage::Impl::see_through() {
@@ -509,14 +605,7 @@ void ProjectLineage::add_to(std::size_t at, const ObjectFacts& facts, const Reta
   std::unordered_map<std::string, ColumnRecord*> row_of;
   for (auto& column : rows.columns) row_of.emplace(ascii_lower(column.name), &column);
 
-  struct Source {
-    Uuid object;
-    Uuid connection;
-    std::string_view full_name;
-    std::string name;
-    std::string key;
-  };
-  std::vector<std::optional<Source>> sources(result->sources.size());
+  std::vector<std::optional<EdgeSource>> sources(result->sources.size());
   for (std::size_t i = 0; i < sources.size(); ++i) {
     const auto& source = result->sources[i];
     const RelationIndex relation = result->reads[source.read].relation;
@@ -525,38 +614,17 @@ void ProjectLineage::add_to(std::size_t at, const ObjectFacts& facts, const Reta
     const auto& relations = impl_->project->relations();
     if (index < impl_->objects.size()) {
       const Object& upstream = impl_->objects[index];
-      sources[i] = Source{object_id(connection, upstream.unique_id), connection.value, upstream.full_name, source.name,
-                          column_key(source.name, relations.inferred(relation))};
+      sources[i] = EdgeSource{object_id(connection, upstream.unique_id), connection.value, upstream.full_name,
+                              source.name, column_key(source.name, relations.inferred(relation))};
     } else {
       const ForeignRelation& upstream = impl_->foreign[index - impl_->objects.size()];
-      sources[i] = Source{upstream.object, upstream.connection, upstream.full_name, source.name,
-                          column_key(source.name, relations.columns(relation))};
+      sources[i] = EdgeSource{upstream.object, upstream.connection, upstream.full_name, source.name,
+                              column_key(source.name, relations.columns(relation))};
     }
   }
-  const auto add_edge = [&](const Source& source, const std::string& target, const std::string& target_key,
-                            const Edge& edge, const std::optional<std::string>& expression) {
-    ColumnLineageRecord& row = rows.lineage.emplace_back();
-    row.connection_id = connection.value;
-    row.source_object_id = source.object;
-    row.source_column = source.name;
-    row.target_object_id = rows.object.id;
-    row.target_column = target;
-    row.expression = expression;
-    row.transformation_type = to_string(edge.kind);
-    row.confidence = {edge.confidence};
-    row.extracted_from = text.is_template() ? "project" : "sql";
-    std::map<std::string, std::string> members;
-    if (edge.conditional) members["conditional"] = "true";
-    if (edge.doubt != Reason::kNone) members["reason"] = json_string(to_string(edge.doubt));
-    row.metadata = with_members({}, members);
-    row.source_connection_id = source.connection;
-    row.source_full_name = source.full_name;
-    row.id =
-        column_lineage_id(connection, facts.unique_id, target_key, source.object, source.key, row.transformation_type);
-  };
-
-  using Key = std::pair<Uuid, std::string>;
+  EdgeRows edge_rows(connection, facts.unique_id, text.is_template() ? "project" : "sql", spellings, rows);
   std::set<std::string> seen;
+  std::unordered_map<std::string, EdgeTarget> targets;  // by name in lower case
   for (const auto& column : result->columns) {
     const std::string lower = ascii_lower(column.name);
     if (!seen.insert(lower).second) continue;
@@ -574,36 +642,71 @@ void ProjectLineage::add_to(std::size_t at, const ObjectFacts& facts, const Reta
       }
       if (row != nullptr && !members.empty()) row->metadata = with_members(row->metadata, members);
     }
-    // Two spellings of a relation's name, or of a column's, are one source.
-    std::map<Key, std::pair<Edge, const Source*>> edges;
-    for (const auto& edge : column.edges) {
-      const auto& source = sources[edge.source];
-      if (!source) continue;
-      auto& [merged, from] = edges[{source->object, source->key}];
-      if (strength(edge.kind) > strength(merged.kind)) merged.kind = edge.kind;
-      merged.conditional &= edge.conditional;
-      if (edge.confidence > merged.confidence) merged.confidence = edge.confidence, merged.doubt = edge.doubt;
-      from = &*source;
-    }
-    const std::string& target = row != nullptr ? row->name : column.name;
-    std::optional<std::string> expression;
-    if (!edges.empty()) expression = text.excerpt(column.expression);
-    for (const auto& [key, edge] : edges)
-      add_edge(*edge.second, target, column_key(target, spellings), edge.first, expression);
+    EdgeTarget target{row != nullptr ? row->name : column.name, {}};
+    if (!column.edges.empty()) target.expression = text.excerpt(column.expression);
+    MergedEdges edges;
+    for (const auto& edge : column.edges)
+      if (const auto& source = sources[edge.source]) edges.add(edge, *source);
+    edge_rows.add(edges, target);
+    targets.emplace(lower, std::move(target));
   }
   // Documented, and the SQL is known not to give it.
   if (result->columns_complete && !in_catalog)
     for (auto& column : rows.columns)
       if (!seen.contains(ascii_lower(column.name)) && !(object.is_snapshot && lineage::is_snapshot_column(column.name)))
         column.metadata = with_members(column.metadata, {{"in_sql", "false"}});
-  std::set<std::pair<Key, EdgeKind>> influences;
-  for (const auto& influence : result->influences) {
-    const auto& source = sources[influence.source];
-    if (!source || !influences.insert({{source->object, source->key}, influence.kind}).second) continue;
-    add_edge(*source, std::string(kEveryColumn), std::string(kEveryColumn),
-             {influence.kind, false, 1000, Reason::kNone}, std::nullopt);
-  }
+  for (const auto& influence : result->influences)
+    if (const auto& source = sources[influence.source]) edge_rows.add_influence(influence.kind, *source);
+  impl_->add_ephemeral(object, connection, targets, edge_rows);
   std::sort(rows.lineage.begin(), rows.lineage.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+}
+
+void ProjectLineage::Impl::add_ephemeral(const Object& object, const ConnectionId& connection,
+                                         const std::unordered_map<std::string, EdgeTarget>& targets,
+                                         EdgeRows& rows) const {
+  const auto ephemerals = ephemerals_of(object);
+  if (ephemerals.empty()) return;
+  const QueryLineage& result = project->lineage(object.model);  // not seen through
+  std::unordered_map<std::string, const Object*> by_name;
+  std::unordered_map<RelationIndex, const Object*> by_relation;
+  for (const Object* one : ephemerals) {
+    by_name.emplace(ascii_lower(one->name.identifier), one);
+    if (one->relation != kNone) by_relation.emplace(one->relation, one);
+  }
+  const auto source_of = [&](const Object& upstream, const std::string& column) {
+    return EdgeSource{object_id(connection, upstream.unique_id),
+                      connection.value,
+                      upstream.full_name,
+                      column,
+                      ascii_lower(column),
+                      true};
+  };
+  // In compiled SQL it is a CTE, in a template's a relation.
+  const auto of_cte = [&](std::uint32_t number) -> std::optional<EdgeSource> {
+    const auto& column = result.ephemerals[number];
+    const auto found = by_name.find(ascii_lower(std::string_view(column.cte).substr(lineage::kEphemeralPrefix.size())));
+    return found == by_name.end() ? std::nullopt : std::optional(source_of(*found->second, column.name));
+  };
+  const auto of_relation = [&](std::uint32_t number) -> std::optional<EdgeSource> {
+    const auto found = by_relation.find(result.reads[result.sources[number].read].relation);
+    return found == by_relation.end() ? std::nullopt
+                                      : std::optional(source_of(*found->second, result.sources[number].name));
+  };
+  std::set<std::string> seen;
+  for (const auto& column : result.columns) {
+    const auto target = targets.find(ascii_lower(column.name));
+    if (target == targets.end() || !seen.insert(target->first).second) continue;
+    MergedEdges edges;
+    for (const auto& edge : column.ephemerals)
+      if (const auto source = of_cte(edge.source)) edges.add(edge, *source);
+    for (const auto& edge : column.edges)
+      if (const auto source = of_relation(edge.source)) edges.add(edge, *source);
+    rows.add(edges, target->second);
+  }
+  for (const auto& one : result.ephemeral_influences)
+    if (const auto source = of_cte(one.source)) rows.add_influence(one.kind, *source);
+  for (const auto& one : result.influences)
+    if (const auto source = of_relation(one.source)) rows.add_influence(one.kind, *source);
 }
 
 }  // namespace tideline::extract

@@ -42,6 +42,13 @@ NodeId Graph::make(std::span<const Input> inputs, sql::Span span, std::uint32_t 
   return static_cast<NodeId>(nodes_.size() - 1);
 }
 
+NodeId Graph::make_ephemeral(NodeId node, std::uint32_t ephemeral) {
+  const Input input{node, {}};
+  const NodeId made = make({&input, 1}, nodes_[node].span, kNone, nodes_[node].of_rows);
+  nodes_[made].ephemeral = ephemeral;
+  return made;
+}
+
 NodeId Graph::make_recursive(NodeId anchor) {
   const Input inputs[2] = {{anchor, {}}, {nothing(), {}}};
   return make(inputs, {}, kNone, true);
@@ -51,16 +58,17 @@ void Graph::close(NodeId recursive, NodeId step) { inputs_[nodes_[recursive].fir
 
 bool Graph::reach(NodeId node, std::size_t& budget) {
   sources_.clear();
+  ephemerals_.clear();
   gaps_.clear();
   of_rows_ = false;
   queue_.clear();
   touched_.clear();
   marks_.resize(nodes_.size());
   ++round_;
-  marks_[node] = {round_, true, {}};
+  marks_[node] = {round_, true, false, {}};
   queue_.push_back(node);
   touched_.push_back(node);
-  // A node comes back when a better way to it is found: each of the four parts of a way can only grow, so a few times.
+  // A node comes back when a better way to it is found: each part of a way can only grow, so a few times.
   while (!queue_.empty()) {
     const NodeId at = queue_.back();
     queue_.pop_back();
@@ -71,12 +79,15 @@ bool Graph::reach(NodeId node, std::size_t& budget) {
     for (std::uint32_t i = 0; i < here.input_count; ++i) {
       const Input& input = inputs_[here.first_input + i];
       const Way way = marks_[at].way.then(input.way);
+      const bool behind = marks_[at].behind || here.ephemeral != kNone;
       Mark& mark = marks_[input.node];
       if (mark.round != round_) {
-        mark = {round_, true, way};
+        mark = {round_, true, behind, way};
         touched_.push_back(input.node);
-      } else if (!mark.way.merge(way) || mark.queued) {
-        continue;
+      } else {
+        const bool nearer = mark.behind && !behind;
+        if (nearer) mark.behind = false;
+        if ((!mark.way.merge(way) && !nearer) || mark.queued) continue;
       }
       mark.queued = true;
       queue_.push_back(input.node);
@@ -84,10 +95,14 @@ bool Graph::reach(NodeId node, std::size_t& budget) {
   }
   for (const NodeId at : touched_) {
     if (nodes_[at].source != kNone) sources_.push_back({nodes_[at].source, marks_[at].way});
+    if (nodes_[at].ephemeral != kNone && !marks_[at].behind)
+      ephemerals_.push_back({nodes_[at].ephemeral, marks_[at].way});
     of_rows_ |= nodes_[at].of_rows;
     if (nodes_[at].gap != kNone) gaps_.push_back(nodes_[at].gap);
   }
-  std::sort(sources_.begin(), sources_.end(), [](const Reached& a, const Reached& b) { return a.source < b.source; });
+  const auto by_source = [](const Reached& a, const Reached& b) { return a.source < b.source; };
+  std::sort(sources_.begin(), sources_.end(), by_source);
+  std::sort(ephemerals_.begin(), ephemerals_.end(), by_source);
   // Several nodes may stand for one source.
   std::size_t kept = 0;
   for (const Reached& reached : sources_) {

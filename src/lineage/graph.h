@@ -49,6 +49,8 @@ class Graph {
   NodeId leaf(std::uint32_t source);
   /// `gap` kNone: none. `of_rows`: it depends on which rows there are, whatever its inputs: count(*), row_number().
   NodeId make(std::span<const Input> inputs, sql::Span span, std::uint32_t gap, bool of_rows = false);
+  /// The same value, as the column `ephemeral` (a number of the caller's) of an ephemeral model.
+  NodeId make_ephemeral(NodeId node, std::uint32_t ephemeral);
   /// A node whose second input is set later: a column of a recursive CTE.
   NodeId make_recursive(NodeId anchor);
   void close(NodeId recursive, NodeId step);
@@ -66,6 +68,8 @@ class Graph {
   bool reach(NodeId node, std::size_t& budget);
   std::span<const Reached> sources() const { return sources_; }  // sorted by source
   std::span<const std::uint32_t> gaps() const { return gaps_; }  // sorted
+  /// Those of make_ephemeral on the way, as `source`; not those that are only reached through others. Sorted.
+  std::span<const Reached> ephemerals() const { return ephemerals_; }
   bool of_rows() const { return of_rows_; }
 
  private:
@@ -74,12 +78,14 @@ class Graph {
     std::uint32_t input_count = 0;
     std::uint32_t source = kNone;
     std::uint32_t gap = kNone;
+    std::uint32_t ephemeral = kNone;
     bool of_rows = false;
     sql::Span span;
   };
   struct Mark {
     std::uint32_t round = 0;
     bool queued = false;
+    bool behind = false;  // every way to it leads through an ephemeral model
     Way way;
   };
 
@@ -90,6 +96,7 @@ class Graph {
   std::vector<NodeId> queue_;
   std::vector<NodeId> touched_;
   std::vector<Reached> sources_;
+  std::vector<Reached> ephemerals_;
   std::vector<std::uint32_t> gaps_;
   bool of_rows_ = false;
 };

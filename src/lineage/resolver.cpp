@@ -156,6 +156,14 @@ void Resolver::add_columns(Shape& shape, QueryLineage& result) {
       edge.confidence = reached.way.confidence;
       edge.doubt = reached.way.doubt;
     }
+    for (const auto& reached : graph_.ephemerals()) {
+      ValueEdge& edge = column.ephemerals.emplace_back();
+      edge.source = reached.source;
+      edge.kind = kind_of(reached.way, ephemerals_[reached.source].name, column.name);
+      edge.conditional = reached.way.conditional;
+      edge.confidence = reached.way.confidence;
+      edge.doubt = reached.way.doubt;
+    }
     column.demanded = i >= demanded_from_;
     column.gaps.assign(graph_.gaps().begin(), graph_.gaps().end());
     if (shape.relation == nullptr) column.place = shape.columns[i].place;
@@ -189,11 +197,15 @@ bool Resolver::add_influences(Shape& root, QueryLineage& result, std::vector<boo
       if (!graph_.reach(influence.node, left)) return false;
       spent_ += before - left;
       for (const auto& reached : graph_.sources()) result.influences.push_back({reached.source, influence.kind});
+      for (const auto& reached : graph_.ephemerals())
+        result.ephemeral_influences.push_back({reached.source, influence.kind});
       for (const std::uint32_t one : graph_.gaps()) use(one);
     }
   }
-  std::sort(result.influences.begin(), result.influences.end());
-  result.influences.erase(std::unique(result.influences.begin(), result.influences.end()), result.influences.end());
+  for (auto* all : {&result.influences, &result.ephemeral_influences}) {
+    std::sort(all->begin(), all->end());
+    all->erase(std::unique(all->begin(), all->end()), all->end());
+  }
   return true;
 }
 
@@ -231,6 +243,7 @@ QueryLineage Resolver::result_of(Shape* shape, std::vector<std::string> target) 
   }
   result.reads = std::move(reads_);
   result.sources = std::move(sources_);
+  result.ephemerals = std::move(ephemerals_);
   result.steps = spent_;
   return result;
 }

@@ -178,6 +178,8 @@ class Resolver {
   Shape* cte(const sql::Cte& cte, bool recursive, Scope* outer);
   Shape* cte_rows(const sql::Cte& cte, bool recursive, Scope* outer);
   void unbind(const sql::With& with, std::size_t bound);
+  /// Its columns become those of an ephemeral model, where its name says that it is one.
+  void mark_ephemeral(Shape& shape, const sql::Identifier& name);
   bool may_recur(const sql::With& with) const;
 
   // resolver_star.cpp
@@ -294,6 +296,7 @@ class Resolver {
   std::vector<ReadRelation> reads_;
   std::unordered_map<std::string, Shape*> relation_shapes_;  // by name as written, in lower case
   std::vector<SourceColumn> sources_;
+  std::vector<EphemeralColumn> ephemerals_;
   std::vector<Gap> gaps_;
   std::unordered_map<std::string, std::uint32_t> gap_numbers_;
   std::unordered_map<std::string, std::vector<Shape*>> ctes_;   // by name in lower case; the innermost last

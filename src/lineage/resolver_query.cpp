@@ -95,10 +95,24 @@ std::size_t Resolver::bind(const sql::With& with, Scope* outer, Shape&) {
   for (const sql::Cte& one : with.ctes) {
     if (!step()) break;
     Shape* shape = cte(one, may_recur(with), outer);
+    mark_ephemeral(*shape, one.name);
     ctes_[ascii_lower(one.name.text)].push_back(shape);
     ++bound;
   }
   return bound;
+}
+
+void Resolver::mark_ephemeral(Shape& shape, const sql::Identifier& name) {
+  constexpr std::size_t kPrefixBytes = kEphemeralPrefix.size();
+  if (name.text.size() <= kPrefixBytes || !same_ignoring_case(name.text.substr(0, kPrefixBytes), kEphemeralPrefix))
+    return;
+  if (shape.relation != nullptr || shape.read != kNone || shape.is_value || !step(shape.columns.size())) return;
+  for (ShapeColumn& column : shape.columns) {
+    const auto number = static_cast<std::uint32_t>(ephemerals_.size());
+    ephemerals_.push_back({std::string(name.text), sql::normalize_identifier(column.name.text, column.name.quoted,
+                                                                             sql::NameKind::kColumn, dialect_)});
+    column.node = graph_.make_ephemeral(column.node, number);
+  }
 }
 
 void Resolver::unbind(const sql::With& with, std::size_t bound) {

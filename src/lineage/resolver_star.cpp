@@ -328,6 +328,7 @@ void Resolver::expand_columns(const sql::SelectItem& item, const sql::Columns& c
   for (std::size_t i = 0; i < found.size(); ++i) {
     if (!step() || shape.columns.size() > kMaxColumns) return;
     ShapeColumn put = found[i];
+    put.place = item.span;
     if (item.value != &columns) {
       const NodeId outer = std::exchange(scope.columns, put.node);
       put.node = value(item.value, scope, shape);

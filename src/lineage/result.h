@@ -49,6 +49,15 @@ struct ValueEdge {
   Reason doubt = Reason::kNone;     // why it is not 1000
 };
 
+/// What dbt calls the CTE of an ephemeral model: __dbt__cte__orders; before 0.19 __dbt__CTE__orders.
+inline constexpr std::string_view kEphemeralPrefix = "__dbt__cte__";
+
+/// A column of an ephemeral model, which dbt has put into the query as a CTE.
+struct EphemeralColumn {
+  std::string cte;   // as written
+  std::string name;  // as the dialect stores it
+};
+
 struct Gap {
   Reason reason = Reason::kNone;
   std::string subject;  // the relation, column, function or text it is about
@@ -63,6 +72,9 @@ struct OutputColumn {
   bool demanded = false;            // only known because another query reads it (Reader::demanded)
   bool constant = false;            // computed without any column, and nothing is missing
   std::vector<std::uint32_t> gaps;  // indexes of QueryLineage::gaps: the edges may not be all
+  /// Through which ephemeral models it comes on its last step: `source` is an index of QueryLineage::ephemerals. Beside
+  /// `edges`, which see through them.
+  std::vector<ValueEdge> ephemerals;
 };
 
 /// The rows of the result depend on it, whatever the column.
@@ -78,10 +90,12 @@ struct QueryLineage {
   std::vector<OutputColumn> columns;  // by position
   bool columns_complete = true;       // false: there are more, see gaps
   std::vector<Influence> influences;  // sorted, each once
-  std::vector<Gap> gaps;              // of what the result depends on; each once
-  std::vector<std::string> target;    // of INSERT, CREATE, MERGE, UPDATE: the parts of its name
-  bool failed = false;                // nothing could be said
-  std::size_t steps = 0;              // work done
+  std::vector<EphemeralColumn> ephemerals;
+  std::vector<Influence> ephemeral_influences;  // `source` is an index of `ephemerals`; sorted, each once
+  std::vector<Gap> gaps;                        // of what the result depends on; each once
+  std::vector<std::string> target;              // of INSERT, CREATE, MERGE, UPDATE: the parts of its name
+  bool failed = false;                          // nothing could be said
+  std::size_t steps = 0;                        // work done
 };
 
 }  // namespace tideline::lineage

@@ -20,7 +20,8 @@ bool is_influence(std::string_view type) {
 bool is_test(std::string_view type) { return type == "test" || type == "unit_test"; }
 /// Objects that have no columns of their own to follow.
 bool is_reader(std::string_view type) {
-  return is_test(type) || type == "exposure" || type == "metric" || type == "semantic_model" || type == "saved_query";
+  return is_test(type) || type == "exposure" || type == "metric" || type == "semantic_model" || type == "saved_query" ||
+         type == "analysis";
 }
 
 /// A column is its object and its name, whatever the case; an object has none.
@@ -171,6 +172,14 @@ Result<bool> readers_have_lineage(View::Impl& impl, const Uuid& object) {
   return row && query->integer_at(0) != 0;
 }
 
+/// Whether the relation says of any of its columns where they come from.
+Result<bool> has_lineage(View::Impl& impl, const Uuid& object) {
+  TRY(auto query, Query::begin(impl, "select exists (select 1 from columns_lineage where target_object_id = ?1)"));
+  query->id(1, object);
+  TRY(const bool row, query->step());
+  return row && query->integer_at(0) != 0;
+}
+
 /// The column a generic test is about; "" where it is about the object.
 Result<std::string> tested_column(View::Impl& impl, const Uuid& test) {
   TRY(auto query,
@@ -226,15 +235,23 @@ class ImpactOf {
   }
 
   /// Objects that depend on what was reached. Where columns are known, relations are followed by their columns alone,
-  /// and what has no columns (exposures, metrics, tests) by dependency; where they are not, everything by dependency.
+  /// and what has no columns (exposures, metrics, tests) by dependency; where they are not, everything by dependency:
+  /// from the start, or from a reader on whose columns nothing is known of.
   Result<void> readers(Impact& impact) {
+    struct Reached {
+      std::size_t depth;
+      Uuid object;
+      bool whole;  // of its columns nothing is known: any of them may be meant
+    };
     const bool all = !impact.columns_known || !target_.column;
-    std::vector<std::pair<std::size_t, Uuid>> queue;
-    for (const auto& [object, depth] : depths_) queue.emplace_back(depth, object);
-    std::sort(queue.begin(), queue.end());
+    std::vector<Reached> queue;
+    for (const auto& [object, depth] : depths_) queue.push_back({depth, object, all});
+    std::sort(queue.begin(), queue.end(), [](const Reached& a, const Reached& b) {
+      return std::tie(a.depth, a.object) < std::tie(b.depth, b.object);
+    });
     std::set<Uuid> listed{target_.object.id};
     for (std::size_t i = 0; i < queue.size(); ++i) {
-      const auto [depth, object] = queue[i];
+      const auto [depth, object, whole] = queue[i];
       if (listed.insert(object).second) {
         TRY(auto there, find_object(impl_, object));
         if (there) list(impact, std::move(*there), depth);
@@ -247,13 +264,19 @@ class ImpactOf {
       for (const Step& step : found) {
         if (step.type == "macro" || depths_.contains(step.object)) continue;
         TRY(auto there, find_object(impl_, step.object));
-        if (!there || (!all && !is_reader(there->object_type))) continue;
-        if (is_test(there->object_type)) {
+        if (!there) continue;
+        bool whole_reader = whole;
+        if (!whole && !is_reader(there->object_type)) {
+          TRY(const bool known, has_lineage(impl_, step.object));
+          if (known) continue;
+          whole_reader = impact.through_unknown = true;
+        }
+        if (is_test(there->object_type) && target_.column && (!whole || object == target_.object.id)) {
           TRY(const bool about, concerns(*there, object));
           if (!about) continue;
         }
         depths_.emplace(step.object, depth + 1);
-        queue.emplace_back(depth + 1, step.object);
+        queue.push_back({depth + 1, step.object, whole_reader});
       }
     }
     return {};
@@ -268,7 +291,6 @@ class ImpactOf {
 
   /// A test of one column concerns who asks for a column only if that one was reached.
   Result<bool> concerns(const ObjectRef& test, const Uuid& object) {
-    if (!target_.column) return true;
     TRY(const std::string column, tested_column(impl_, test.id));
     if (column.empty()) return true;
     return std::any_of(columns_.nodes.begin(), columns_.nodes.end(), [&](const LineageNode& node) {

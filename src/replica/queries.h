@@ -153,6 +153,8 @@ struct Impact {
   std::vector<LineageNode> tests{};       // tests and unit tests of any of these
   std::vector<LineageNode> exposures{};
   bool columns_known = true;  // false: no column lineage there, `objects` is all that can be said
+  /// A model without column lineage reads what was reached: what depends on it is among `objects` as a whole.
+  bool through_unknown = false;
   bool truncated = false;
 };
 

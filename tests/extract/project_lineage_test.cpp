@@ -116,6 +116,11 @@ TEST(ProjectLineage, EphemeralModelsAreSeenThrough) {
                            "orders.total <- raw.orders.cents aggregated 1000 sum(amount)",
                            "orders.* <- raw.orders.id grouped 1000",
                            "orders.* <- raw.orders.status filtered 1000",
+                           // And from the one it reads.
+                           "orders.order_id <- outer.order_id direct 1000",
+                           "orders.total <- outer.amount aggregated 1000 sum(amount)",
+                           "orders.currency <- outer.currency aggregated 1000",
+                           "orders.* <- outer.order_id grouped 1000",
                        }));
 }
 

@@ -253,6 +253,29 @@ TEST_F(ReplicaQueries, ImpactWithoutColumnLineageSaysSoAndNamesTheObjects) {
   EXPECT_EQ(names(impact.objects), (Names{"daily_revenue", "python_model"}));
 }
 
+TEST_F(ReplicaQueries, ImpactGoesOnBehindAModelWhoseColumnsAreNotKnown) {
+  server.begin(shop);
+  const auto forecast = make_object(shop, "forecast", "A Python model"), plan = make_object(shop, "plan");
+  const auto test_of_plan = make_object(shop, "unique_plan_week", "", "test"),
+             deck = make_object(shop, "deck", "", "exposure");
+  for (const auto& object : {forecast, plan, test_of_plan, deck}) server.put(shop, object);
+  server.put(shop, make_column(shop, forecast, "week", 1));
+  server.put(shop, make_dependency(shop, revenue, forecast));
+  server.put(shop, make_dependency(shop, forecast, plan));
+  server.put(shop, make_dependency(shop, plan, test_of_plan, "test"));
+  server.put(shop, make_dependency(shop, plan, deck));
+  server.put(shop, make_lineage(shop, forecast, "week", plan, "week"));
+  sync(*writer, server, [] { return std::size_t{50}; }, {shop});
+  const Impact impact = must(view().impact(target("stg_orders.amount")));
+  EXPECT_TRUE(impact.columns_known);
+  EXPECT_TRUE(impact.through_unknown);
+  EXPECT_EQ(names(impact.columns), (Names{"daily_revenue.total", "orders.amount"}));
+  EXPECT_EQ(names(impact.objects), (Names{"daily_revenue", "forecast", "orders", "plan"}));
+  EXPECT_EQ(names(impact.tests), (Names{"not_null_orders_amount", "unique_plan_week"}));
+  EXPECT_EQ(names(impact.exposures), (Names{"board", "deck"}));
+  EXPECT_FALSE(must(view().impact(target("forecast.week"))).through_unknown) << "its reader has lineage";
+}
+
 TEST_F(ReplicaQueries, ImpactOfAnObjectIsThatOfItsColumnsAndReaders) {
   const Impact impact = must(view().impact(target("stg_orders")));
   EXPECT_EQ(names(impact.columns), (Names{"daily_revenue.total", "orders.amount", "orders.id"}));
