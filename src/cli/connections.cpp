@@ -17,6 +17,17 @@ std::vector<sync::ChosenConnection> all_of(const std::vector<sync::ServerConnect
   return chosen;
 }
 
+/// "13 of 14": of so many models in full.
+std::string lineage_of(const sync::ServerConnection& connection) {
+  const auto json = Json::parse(connection.lineage, "lineage");
+  if (connection.lineage.empty() || !json) return "-";
+  const auto number = [&](std::string_view key) {
+    const Json* value = json->find(key);
+    return with_commas(value != nullptr && value->if_int() != nullptr ? *value->if_int() : 0);
+  };
+  return number("analysed") + " of " + number("models");
+}
+
 Result<void> run(const ConnectionsOptions& options) {
   TRY(ClientContext context, find_context_with_token(options.place));
   static const std::atomic<bool> stop = false;
@@ -66,6 +77,11 @@ Result<void> run(const ConnectionsOptions& options) {
       json.begin_object().key("id").string(each.id.to_string()).key("type").string(each.type);
       json.key("full_name").string(each.full_name).key("subdir").string(each.subdir);
       json.key("status").string(each.status).key("object_count").number(each.object_count);
+      json.key("lineage");
+      if (each.lineage.empty())
+        json.null();
+      else
+        json.raw(each.lineage);
       json.key("synced").boolean(match != nullptr).key("why");
       if (match)
         json.string(match->why);
@@ -77,11 +93,11 @@ Result<void> run(const ConnectionsOptions& options) {
     print_line(text);
     return {};
   }
-  std::vector<std::vector<std::string>> rows{{"SYNCED", "CONNECTION", "OBJECTS", "STATUS", "ID", "WHY"}};
+  std::vector<std::vector<std::string>> rows{{"SYNCED", "CONNECTION", "OBJECTS", "LINEAGE", "STATUS", "ID", "WHY"}};
   for (const auto& each : all) {
     const auto* match = why(each.id);
-    rows.push_back({match ? "yes" : "-", printable(sync::shown_name(each)), with_commas(each.object_count), each.status,
-                    each.id.to_string(), match ? printable(match->why) : ""});
+    rows.push_back({match ? "yes" : "-", printable(sync::shown_name(each)), with_commas(each.object_count),
+                    lineage_of(each), each.status, each.id.to_string(), match ? printable(match->why) : ""});
   }
   if (all.empty())
     print_line("the organization has no connections yet: tideline push makes one");

@@ -18,6 +18,7 @@
 #include "extract/project_source.h"
 #include "http/client.h"
 #include "http/query.h"
+#include "lineage/reason.h"
 
 namespace tideline::cli {
 namespace {
@@ -38,23 +39,27 @@ std::string url_of(const PushOptions& options) {
   return url;
 }
 
-/// "lineage: 13 of 14 models in full, 1 in part, 0 not at all (unknown_relation 1)"; empty where there are no models.
-std::string lineage_line(const Json& answer) {
+/// "lineage: 13 of 14 models in full, 1 in part, 0 not at all", and a line for each reason with what to do; empty where
+/// there are no models.
+std::string lineage_lines(const Json& answer) {
   const Json* lineage = answer.find("lineage");
   const auto number = [](const Json* of, std::string_view key) {
     const Json* value = of != nullptr ? of->find(key) : nullptr;
     return value != nullptr && value->if_int() != nullptr ? std::to_string(*value->if_int()) : std::string("0");
   };
   if (number(lineage, "models") == "0") return {};
-  std::string line = "lineage: " + number(lineage, "analysed") + " of " + number(lineage, "models") +
-                     " models in full, " + number(lineage, "partial") + " in part, " + number(lineage, "failed") +
-                     " not at all";
-  std::string why;
+  std::string lines = "lineage: " + number(lineage, "analysed") + " of " + number(lineage, "models") +
+                      " models in full, " + number(lineage, "partial") + " in part, " + number(lineage, "failed") +
+                      " not at all";
   const Json* reasons = lineage->find("reasons");
   if (const Json::Object* counts = reasons != nullptr ? reasons->if_object() : nullptr)
-    for (const auto& [reason, models] : *counts)
-      why += (why.empty() ? " (" : ", ") + reason + " " + (models.if_int() ? std::to_string(*models.if_int()) : "?");
-  return line + (why.empty() ? "" : why + ")");
+    for (const auto& [reason, models] : *counts) {
+      const bool one = models.if_int() != nullptr && *models.if_int() == 1;
+      lines += "\n  " + reason + " in " + number(reasons, reason) + (one ? " model" : " models");
+      if (const auto advice = lineage::advice(lineage::reason_of(reason)); !advice.empty())
+        lines += ": " + std::string(advice);
+    }
+  return lines;
 }
 
 /// "objects: 3 added, 1 updated, 0 removed", a line for each table that changed.
@@ -77,7 +82,7 @@ void print_summary(const Json& answer) {
     print_line("nothing changed" + at);
   else
     print_line("pushed" + at + "\n" + lines.substr(0, lines.size() - 1));
-  if (const std::string line = lineage_line(answer); !line.empty()) print_line(line);
+  if (const std::string line = lineage_lines(answer); !line.empty()) print_line(line);
   const Json* warnings = answer.find("warnings");
   if (const Json::Array* texts = warnings ? warnings->if_array() : nullptr)
     for (const Json& text : *texts)

@@ -88,9 +88,10 @@ std::shared_ptr<const RelationColumns> columns_of(const ObjectFacts& facts, cons
   std::size_t listed = names.size();
   for (const auto& column : facts.columns)
     if (folded.insert(ascii_lower(column.name)).second) put(column.name);
+  const std::size_t documented = listed;
   if (!complete && !from_file) listed = names.size();
   if (names.empty()) return nullptr;
-  return std::make_shared<RelationColumns>(std::move(names), listed, complete || from_file);
+  return std::make_shared<RelationColumns>(std::move(names), listed, complete || from_file, documented);
 }
 
 /// Whether the compiled SQL that is held was compiled from this definition.
@@ -501,34 +502,6 @@ std::string_view ProjectLineage::unique_id(RelationIndex relation) const {
                                     : std::string_view(impl_->foreign[at - impl_->objects.size()].unique_id);
 }
 
-void ProjectLineage::add_foreign(std::size_t at, const ObjectFacts& facts, const ConnectionId& connection,
-                                 ObjectRows& rows) const {
-  const std::string full_name = ascii_lower(impl_->objects[at].full_name);
-  for (const ForeignRelation& upstream : impl_->foreign) {
-    if (ascii_lower(upstream.full_name) != full_name) continue;
-    const RelationColumns columns(upstream.columns, upstream.columns.size(), true);
-    const sql::Dialect& dialect = sql::dialect_of_adapter(impl_->input.adapter_type);
-    std::unordered_map<std::string, int> spellings;
-    for (const auto& column : rows.columns) ++spellings[ascii_lower(column.name)];
-    for (const auto& column : rows.columns) {
-      const std::uint32_t found = columns.find({column.name, true}, dialect);
-      if (found == kNone) continue;
-      ColumnLineageRecord& row = rows.lineage.emplace_back();
-      row.connection_id = connection.value;
-      row.source_object_id = upstream.object;
-      row.source_column = columns.name(found);
-      row.target_object_id = rows.object.id;
-      row.target_column = column.name;
-      row.transformation_type = to_string(EdgeKind::kDirect);
-      row.extracted_from = "relation_name";
-      row.source_connection_id = upstream.connection;
-      row.source_full_name = upstream.full_name;
-      row.id = column_lineage_id(connection, facts.unique_id, column_key(column.name, spellings), upstream.object,
-                                 column_key(row.source_column, &columns), row.transformation_type);
-    }
-  }
-}
-
 void ProjectLineage::add_to(std::size_t at, const ObjectFacts& facts, const Retained* held,
                             const ConnectionId& connection, ObjectRows& rows) const {
   const Object& object = impl_->objects[at];
@@ -586,7 +559,6 @@ void ProjectLineage::add_to(std::size_t at, const ObjectFacts& facts, const Reta
   std::map<std::string, std::string> of_object;
   if (added && facts.is_relation && !in_catalog && facts.columns.empty())
     of_object["columns_from"] = json_string(!facts.seed_columns.empty() ? "seed" : result != nullptr ? "sql" : "usage");
-  if (object.origin == lineage::RelationOrigin::kSource) add_foreign(at, facts, connection, rows);
   if (result == nullptr) {
     if (!of_object.empty()) rows.object.metadata = with_members(rows.object.metadata, of_object);
     return;

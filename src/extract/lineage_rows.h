@@ -75,10 +75,6 @@ class ProjectLineage {
   std::string_view unique_id(lineage::RelationIndex relation) const;
 
  private:
-  /// The columns of a source that another connection builds come from there.
-  void add_foreign(std::size_t object, const ObjectFacts& facts, const ConnectionId& connection,
-                   ObjectRows& rows) const;
-
   struct Impl;
   explicit ProjectLineage(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

@@ -98,16 +98,22 @@ struct Project::Impl {
     if (from_catalog)
       for (std::size_t i = 0; i < given->listed(); ++i) put(given->name(i));
     std::size_t listed = names.size();
+    // What a * took over from documentation alone is known no better here.
+    const bool may_be_documented = !from_catalog && !state.lineage.columns_complete;
     for (const auto& column : state.lineage.columns)
-      if (!column.demanded) put(column.name);
+      if (!column.demanded && !(may_be_documented && column.documented)) put(column.name);
     if (state.model.is_snapshot)
       for (const auto name : kSnapshotColumns) put(std::string(name));
     if (!from_catalog) listed = names.size();
+    const std::size_t documented = names.size();
+    if (may_be_documented)
+      for (const auto& column : state.lineage.columns)
+        if (!column.demanded) put(column.name);
     if (given != nullptr)
       for (const auto& name : given->names()) put(name);
     const bool complete = from_catalog || state.lineage.columns_complete;
     if (!complete) listed = names.size();
-    relations->infer(relation, std::make_shared<RelationColumns>(std::move(names), listed, complete));
+    relations->infer(relation, std::make_shared<RelationColumns>(std::move(names), listed, complete, documented));
   }
 
   void resolve_one(std::size_t number, const SqlOf& sql_of) {

@@ -35,6 +35,11 @@ constexpr std::array<Text, kReasonCount> kTexts{{
 }  // namespace
 
 std::string_view to_string(Reason reason) { return kTexts[static_cast<std::size_t>(reason)].word; }
+Reason reason_of(std::string_view word) {
+  for (std::size_t i = 1; i < kTexts.size(); ++i)
+    if (kTexts[i].word == word) return static_cast<Reason>(i);
+  return Reason::kNone;
+}
 std::string_view advice(Reason reason) { return kTexts[static_cast<std::size_t>(reason)].advice; }
 
 }  // namespace tideline::lineage

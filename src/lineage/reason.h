@@ -32,6 +32,8 @@ inline constexpr std::size_t kReasonCount = 19;
 
 /// "unknown_columns"; empty for kNone.
 std::string_view to_string(Reason reason);
+/// kNone: no such word.
+Reason reason_of(std::string_view word);
 /// What the reader can do about it, a sentence; empty for kNone.
 std::string_view advice(Reason reason);
 

@@ -7,8 +7,13 @@
 
 namespace tideline::lineage {
 
-RelationColumns::RelationColumns(std::vector<std::string> names, std::size_t listed, bool complete)
-    : names_(std::move(names)), listed_(listed), complete_(complete), fingerprint_(listed * 2 + (complete ? 1 : 0)) {
+RelationColumns::RelationColumns(std::vector<std::string> names, std::size_t listed, bool complete,
+                                 std::size_t documented)
+    : names_(std::move(names)),
+      listed_(listed),
+      documented_(std::min(documented, names_.size())),
+      complete_(complete),
+      fingerprint_((listed * 2 + (complete ? 1 : 0)) * 0x9E3779B97F4A7C15ULL + documented_) {
   for (const auto& name : names_) fingerprint_ = fingerprint_ * 0x9E3779B97F4A7C15ULL + std::hash<std::string>()(name);
   index_.build(names_.size(), [&](std::size_t i) -> std::string_view { return names_[i]; });
 }

@@ -29,11 +29,14 @@ struct RelationName {
 class RelationColumns {
  public:
   /// The first `listed` names are what * stands for, if `complete`; those after them are known to be there as well.
-  RelationColumns(std::vector<std::string> names, std::size_t listed, bool complete);
+  /// Those from `documented` on only somebody's documentation has.
+  RelationColumns(std::vector<std::string> names, std::size_t listed, bool complete, std::size_t documented = SIZE_MAX);
 
   std::size_t size() const { return names_.size(); }
   std::size_t listed() const { return listed_; }
   bool complete() const { return complete_; }
+  /// Whether documentation alone has it.
+  bool is_only_documented(std::size_t i) const { return i >= documented_; }
   const std::string& name(std::size_t i) const { return names_[i]; }
   const std::vector<std::string>& names() const { return names_; }
   /// Of everything above.
@@ -44,6 +47,7 @@ class RelationColumns {
  private:
   std::vector<std::string> names_;
   std::size_t listed_;
+  std::size_t documented_;
   bool complete_;
   std::uint64_t fingerprint_;
   NameIndex index_;

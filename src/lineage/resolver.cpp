@@ -164,6 +164,7 @@ void Resolver::add_columns(Shape& shape, QueryLineage& result) {
       edge.confidence = reached.way.confidence;
       edge.doubt = reached.way.doubt;
     }
+    column.documented = named_.contains(node);
     column.demanded = i >= demanded_from_;
     column.gaps.assign(graph_.gaps().begin(), graph_.gaps().end());
     if (shape.relation == nullptr) column.place = shape.columns[i].place;

@@ -249,6 +249,9 @@ class Resolver {
   Name name_at(const Shape& shape, std::size_t position) const;
   bool same_name(const Name& a, const Name& b) const;
   NodeId whole_row(Shape& shape, sql::Span span);
+  /// A column that * gives, and that nothing but documentation knows: surer once something names it (`named`).
+  NodeId by_documentation(NodeId node);
+  NodeId named(NodeId node) const;
   /// The rows of which the value is one, or null.
   Shape* row_of(const sql::Expression* expression, Scope& scope, Transform& way);
   Resolved field_of_row(const sql::Column& column, Scope& scope);
@@ -297,6 +300,8 @@ class Resolver {
   std::unordered_map<std::string, Shape*> relation_shapes_;  // by name as written, in lower case
   std::vector<SourceColumn> sources_;
   std::vector<EphemeralColumn> ephemerals_;
+  std::unordered_map<NodeId, NodeId> by_documentation_;  // of a column: as * gives it
+  std::unordered_map<NodeId, NodeId> named_;             // the other way round
   std::vector<Gap> gaps_;
   std::unordered_map<std::string, std::uint32_t> gap_numbers_;
   std::unordered_map<std::string, std::vector<Shape*>> ctes_;   // by name in lower case; the innermost last

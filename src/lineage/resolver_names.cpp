@@ -16,6 +16,8 @@ constexpr std::uint16_t kOnlyCandidate = 950;
 constexpr std::uint16_t kByElimination = 900;
 // The relation's columns are known, and this is not among them; nothing else can be meant.
 constexpr std::uint16_t kUndocumented = 700;
+// * gives it, only documentation knows it, and nothing names it on the way.
+constexpr std::uint16_t kDocumented = 900;
 // Several have it.
 constexpr std::uint16_t kAmbiguous = 500;
 
@@ -212,6 +214,20 @@ NodeId Resolver::find_stretched(Shape& shape, const Name& name, sql::Span span, 
   }
   if (shape.rest.size() != 1) return kNone;
   return find_stretched(*shape.rest.front(), name, span, depth + 1);
+}
+
+NodeId Resolver::by_documentation(NodeId node) {
+  const auto [at, fresh] = by_documentation_.emplace(node, kNone);
+  if (!fresh) return at->second;
+  const Input input{node, {Transform::kNone, false, kDocumented, Reason::kUnknownColumns}};
+  at->second = graph_.make({&input, 1}, {}, kNone);
+  named_.emplace(at->second, node);
+  return at->second;
+}
+
+NodeId Resolver::named(NodeId node) const {
+  const auto found = named_.find(node);
+  return found == named_.end() ? node : found->second;
 }
 
 FromItem* Resolver::find_item(Scope& scope, sql::List<sql::Identifier> parts, std::size_t count) {
@@ -522,7 +538,8 @@ Resolver::Resolved Resolver::column(const sql::Column& column, Scope& scope, Sha
   if (column.parts.size() > 1) {
     for (Scope* at = &scope; at != nullptr; at = at->outer) {
       if (!step()) return {graph_.nothing(), column.parts.size()};
-      if (const Resolved found = qualified(column, *at, false); found.node != kNone) return found;
+      if (const Resolved found = qualified(column, *at, false); found.node != kNone)
+        return {named(found.node), found.parts};
       // A parameter of a lambda with a field: x.amount.
       for (const Name& ignored : at->ignored)
         if (same_name(ignored, Name(column.parts[0]))) return {graph_.nothing(), column.parts.size()};
@@ -530,7 +547,7 @@ Resolver::Resolved Resolver::column(const sql::Column& column, Scope& scope, Sha
   }
   if (const Resolved found = field_of_row(column, scope); found.node != kNone) return found;
   if (const NodeId node = dotted_column(column, scope); node != kNone) return {node, column.parts.size()};
-  if (const NodeId node = unqualified(column, scope, shape); node != kNone) return {node, 1};
+  if (const NodeId node = unqualified(column, scope, shape); node != kNone) return {named(node), 1};
   if (column.parts.size() > 1)
     for (Scope* at = &scope; at != nullptr; at = at->outer)
       if (const Resolved found = qualified(column, *at, true); found.node != kNone) return found;

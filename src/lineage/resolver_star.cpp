@@ -138,7 +138,9 @@ void Resolver::expand_shape(Shape& from, const sql::Star* star, Scope* values_sc
   for (std::size_t i = 0; i < count; ++i) {
     const Name name = name_at(from, i);
     if (std::any_of(skipped.begin(), skipped.end(), [&](const Name& skip) { return same_name(skip, name); })) continue;
-    put_star_column({name, node_at(from, i)}, star, values_scope, shape);
+    NodeId node = node_at(from, i);
+    if (from.relation != nullptr && from.relation->is_only_documented(i)) node = by_documentation(node);
+    put_star_column({name, node}, star, values_scope, shape);
   }
   take_rest(shape, from);
   if (star != nullptr) {

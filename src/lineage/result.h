@@ -69,6 +69,7 @@ struct OutputColumn {
   std::vector<ValueEdge> edges;     // by source; each source once
   sql::Span expression;             // of what computes it; empty where it is passed on as it is
   sql::Span place;                  // of the item of the outermost SELECT that gives it; empty: none does
+  bool documented = false;          // a * gives it, and only documentation knows of it
   bool demanded = false;            // only known because another query reads it (Reader::demanded)
   bool constant = false;            // computed without any column, and nothing is missing
   std::vector<std::uint32_t> gaps;  // indexes of QueryLineage::gaps: the edges may not be all

@@ -41,6 +41,8 @@ struct KindDigest {
 
   void add(const RowHash& hash);
   void remove(const RowHash& hash);
+  /// The rows of both together; of a difference its counts may be negative.
+  void add(const KindDigest& other) { count += other.count, sum += other.sum; }
 };
 
 /// The digest of a connection: one entry per kind, index = kind number - 1.

@@ -253,15 +253,17 @@ class FileAnalysis {
       sql_is_complete = row && !query->is_null(0) && query->integer_at(0) != 0;
     }
     TRY(const auto columns, view_.columns(object.id));
-    std::vector<std::string> of_catalog, of_sql, others;
+    std::vector<std::string> of_catalog, of_sql, used, documented;
     for (const auto& column : columns) {
       const auto metadata = Json::parse(column.metadata, "metadata");
       const Json* in_sql = metadata ? metadata->find("in_sql") : nullptr;
       const bool is_absent = in_sql != nullptr && in_sql->if_bool() != nullptr && !*in_sql->if_bool();
-      if (metadata && metadata->string_at("extracted_from") == "catalog")
-        of_catalog.push_back(column.name);
-      else
-        (sql_is_complete && !is_absent ? of_sql : others).push_back(column.name);
+      const std::string from = metadata ? metadata->string_at("extracted_from").value_or("") : "";
+      (from == "catalog" || from == "seed" ? of_catalog
+       : sql_is_complete && !is_absent     ? of_sql
+       : from == "manifest"                ? documented
+                                           : used)
+          .push_back(column.name);
     }
     const bool complete = !of_catalog.empty() || !of_sql.empty();
     std::vector<std::string> names = std::move(of_catalog);
@@ -269,10 +271,12 @@ class FileAnalysis {
     std::size_t listed = names.size();
     names.insert(names.end(), of_sql.begin(), of_sql.end());
     if (!in_catalog) listed = names.size();
-    names.insert(names.end(), others.begin(), others.end());
+    names.insert(names.end(), used.begin(), used.end());
+    const std::size_t certain = names.size();
+    names.insert(names.end(), documented.begin(), documented.end());
     if (names.empty()) return std::shared_ptr<const RelationColumns>();
     if (!complete) listed = names.size();
-    return std::make_shared<const RelationColumns>(std::move(names), listed, complete);
+    return std::make_shared<const RelationColumns>(std::move(names), listed, complete, certain);
   }
 
   // ---- The result, in the file's own words

@@ -75,6 +75,12 @@ awaitable<Result<Page>> load(ReadContext& context, ReadRequest read) {
     write_state(json, connection);
     json.key("last_error").optional_string(connection.last_error);
     json.key("sources").raw(connection.sources);
+    json.key("lineage");
+    if (connection.lineage) {
+      json.raw(*connection.lineage);
+    } else {
+      json.null();
+    }
     json.end_object();
   }
   json.end_array().end_object();

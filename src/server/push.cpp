@@ -58,12 +58,13 @@ class ArtifactLineage : public store::Preparation {
     lineage_->resolve(threads_);
     return {};
   }
+  std::string report() const override { return to_json(resolved()); }
 
   void add_to(std::size_t index, const extract::ObjectFacts& facts, const extract::Retained* held,
               const ConnectionId& connection, extract::ObjectRows& rows) const {
     if (lineage_) lineage_->add_to(index, facts, held, connection, rows);
   }
-  lineage::Report report() const { return lineage_ ? lineage_->report() : lineage::Report(); }
+  lineage::Report resolved() const { return lineage_ ? lineage_->report() : lineage::Report(); }
 
  private:
   const extract::Artifacts& artifacts_;
@@ -245,7 +246,24 @@ store::awaitable<Result<ArtifactPushOutcome>> push_artifacts(store::Database& da
   co_return ArtifactPushOutcome{.stored = std::move(stored),
                                 .warnings = std::move(warnings.texts),
                                 .warnings_dropped = warnings.dropped,
-                                .lineage = lineage.report()};
+                                .lineage = lineage.resolved()};
+}
+
+std::string to_json(const lineage::Report& report) {
+  std::string text;
+  JsonWriter json(text);
+  const auto number = [&](std::string_view key, std::size_t value) {
+    json.key(key).number(static_cast<std::int64_t>(value));
+  };
+  json.begin_object();
+  number("models", report.models);
+  number("analysed", report.analysed);
+  number("partial", report.partial);
+  number("failed", report.failed);
+  json.key("reasons").begin_object();
+  for (const auto& [reason, models] : report.reasons) number(to_string(reason), models);
+  json.end_object().end_object();
+  return text;
 }
 
 std::string to_json(const ArtifactPushOutcome& outcome) {
@@ -263,17 +281,7 @@ std::string to_json(const ArtifactPushOutcome& outcome) {
     json.key("removed").number(change.removed).end_object();
   }
   json.end_object();
-  const auto number = [&](std::string_view key, std::size_t value) {
-    json.key(key).number(static_cast<std::int64_t>(value));
-  };
-  json.key("lineage").begin_object();
-  number("models", outcome.lineage.models);
-  number("analysed", outcome.lineage.analysed);
-  number("partial", outcome.lineage.partial);
-  number("failed", outcome.lineage.failed);
-  json.key("reasons").begin_object();
-  for (const auto& [reason, models] : outcome.lineage.reasons) number(to_string(reason), models);
-  json.end_object().end_object();
+  json.key("lineage").raw(to_json(outcome.lineage));
   json.key("warnings").begin_array();
   for (const auto& warning : outcome.warnings) json.string(warning);
   if (outcome.warnings_dropped != 0) {

@@ -35,6 +35,9 @@ struct ArtifactPushOutcome {
 store::awaitable<Result<ArtifactPushOutcome>> push_artifacts(store::Database& database, ArtifactPush push,
                                                              boost::asio::any_io_executor blocking, Deadline deadline);
 
+/// {"models","analysed","partial","failed","reasons":{reason:models}}
+std::string to_json(const lineage::Report& report);
+
 /// {"connection_id":…,"version":…,"changed":{table:{added,updated,removed}},"lineage":{"models","analysed","partial",
 /// "failed","reasons":{reason:models}},"warnings":[…]}: tables without a change are left out of `changed`.
 std::string to_json(const ArtifactPushOutcome& outcome);

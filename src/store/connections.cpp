@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "store/connection_rows.h"
+#include "store/crossing.h"
 #include "store/version_writer.h"
 
 namespace tideline::store {
@@ -262,6 +263,10 @@ awaitable<Result<WriteOutcome>> delete_connection(Database& database, Tenant ten
   params.add(tenant.organization).add(id).add(head.next);
   pipeline.add(kRemoveConnection, std::move(params));
   CO_TRY_VOID(co_await transaction.run(std::move(pipeline), deadline));
+  WriteContext context;
+  context.connection = id;
+  context.head = head;
+  CO_TRY_VOID(co_await refresh_crossing(transaction, context, deadline));
   co_return co_await finish(transaction, head, id, "delete", std::nullopt, deadline);
 }
 

@@ -16,7 +16,7 @@ constexpr pg::Statement kListingState{
 constexpr pg::Statement kListing{
     "listing",
     "select id, type, name, full_name, subdir, url, aliases, status, last_error, last_extracted_at, object_count,"
-    "       sources, version"
+    "       sources, version, lineage"
     "  from enterprise.connections where organization_id = $1"
     " order by lower(full_name) collate \"C\", subdir collate \"C\", type collate \"C\", id"};
 
@@ -75,6 +75,7 @@ awaitable<Result<ConnectionListing>> read_connection_listing(Database& database,
                                    .last_extracted_at = rows.timestamp_or_null(row, 9),
                                    .object_count = rows.int64(row, 10),
                                    .sources = std::string(rows.text(row, 11)),
+                                   .lineage = owned(rows.text_or_null(row, 13)),
                                    .version = Version{rows.int64(row, 12)}});
   }
   co_return std::move(listing);

@@ -23,8 +23,9 @@ struct ListedConnection {
   std::optional<std::string> last_error;
   std::optional<Timestamp> last_extracted_at;
   std::int64_t object_count = 0;
-  std::string sources;  // JSON text
-  Version version;      // last wrote any row of it
+  std::string sources;                 // JSON text
+  std::optional<std::string> lineage;  // how much of it the last push understood: JSON text
+  Version version;                     // last wrote any row of it
 };
 
 struct ConnectionListing {

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "pg/blocking.h"
 #include "store/connection_rows.h"
+#include "store/crossing.h"
 #include "store/row_diff.h"
 #include "store/row_writer.h"
 
@@ -38,7 +39,8 @@ constexpr pg::Statement kDependencyHashes{
     "select id, row_hash from metadata.dependencies where organization_id = $1 and connection_id = $2"};
 constexpr pg::Statement kLineageHashes{
     "columns_lineage_hashes",
-    "select id, row_hash from metadata.columns_lineage where organization_id = $1 and connection_id = $2"};
+    "select id, row_hash from metadata.columns_lineage where organization_id = $1 and connection_id = $2"
+    " and extracted_from <> 'relation_name'"};  // those are not the push's: crossing.h
 constexpr pg::Statement kHeldObjectFacts{"held_objects",
                                          "select id, compiled_definition, content_hash, metadata, schema_name,"
                                          " database_name, extraction_tier from metadata.objects"
@@ -55,7 +57,7 @@ constexpr pg::Statement kOtherRelations{
     "other_relations",
     "select id, connection_id, metadata::jsonb ->> 'unique_id', full_name, database_name, schema_name"
     " from metadata.objects where organization_id = $1 and connection_id <> $2"
-    " and object_type in ('model', 'seed', 'snapshot') and lower(full_name) = any ($3) order by id"};
+    " and object_type in ('model', 'seed', 'snapshot') and full_name_key = any ($3) order by id"};
 constexpr pg::Statement kOtherColumns{
     "other_columns",
     "select object_id, name from metadata.columns where organization_id = $1 and object_id = any ($2)"
@@ -74,7 +76,8 @@ constexpr pg::Statement kCompleted{
     "connection_completed",
     "update enterprise.connections set status = 'completed', last_error = null, last_extracted_at = $3,"
     " object_count = $4, sources = (sources::jsonb || $5::text::jsonb)::json,"
-    " manifest_generated_at = coalesce($6, manifest_generated_at), activity = activity + 1"
+    " manifest_generated_at = coalesce($6, manifest_generated_at), lineage = coalesce($7::text::json, lineage),"
+    " activity = activity + 1"
     " where organization_id = $1 and id = $2"};
 constexpr pg::Statement kRepositoryState{
     "repository_state",
@@ -656,6 +659,12 @@ awaitable<Result<PushOutcome>> Push::write(TenantTransaction transaction, Locked
   }
   CO_TRY_VOID(co_await write_rows(transaction, context, basis, comparison, outcome, digest));
   CO_TRY_VOID(co_await remove_unseen(transaction, context, basis, outcome, digest));
+  if (outcome.of(Kind::kObject).any() || outcome.of(Kind::kColumn).any()) {
+    CO_TRY(const auto crossing, co_await refresh_crossing(transaction, context, deadline_));
+    digest.of(Kind::kColumnLineage).add(crossing.difference);
+    KindChange& counted = outcome.of(Kind::kColumnLineage);
+    counted.added += crossing.added, counted.updated += crossing.updated, counted.removed += crossing.removed;
+  }
 
   outcome.made = std::any_of(outcome.changed.begin(), outcome.changed.end(), [](const auto& c) { return c.any(); });
   outcome.version = outcome.made ? head.next : head.version;
@@ -663,6 +672,8 @@ awaitable<Result<PushOutcome>> Push::write(TenantTransaction transaction, Locked
   pg::Params completed;
   completed.add(tenant.organization).add(basis.id).add(head.next_stamp).add(comparison.counted_objects);
   completed.add(request_.sources).add(request_.generated_at);
+  const Preparation* preparation = source_.preparation();
+  completed.add(preparation != nullptr ? std::optional(preparation->report()) : std::nullopt);
   pg::Params repository;
   repository.add(tenant.organization).add(basis.id).add(request_.branch).add(request_.commit).add(head.next_stamp);
   pg::Pipeline pipeline;

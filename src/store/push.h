@@ -66,6 +66,8 @@ class Preparation {
   virtual void learn_others(std::vector<OtherRelation> relations) = 0;
   /// Everything was told. Blocking, and may take seconds.
   virtual Result<void> finish() = 0;
+  /// What it came to, for who looks at the connection: a JSON object. After finish(), and short.
+  virtual std::string report() const = 0;
 };
 
 /// The rows of one push. Must give the same at every call (between two preparations). Called from blocking threads, one

@@ -144,6 +144,8 @@ Result<std::vector<ServerConnection>> connections_of(const Json* list) {
     connection.status = each.string_at("status").value_or("");
     connection.reason = each.string_at("reason").value_or("");
     connection.object_count = integer_at(each, "object_count", 0);
+    if (const Json* lineage = each.find("lineage"); lineage != nullptr && lineage->if_object() != nullptr)
+      connection.lineage = lineage->canonical();
     out.push_back(std::move(connection));
   }
   return out;

@@ -74,7 +74,8 @@ struct ServerConnection {
   std::string subdir;
   std::string status;
   std::int64_t object_count = 0;
-  std::string reason{};  // of a suggested one
+  std::string reason{};   // of a suggested one
+  std::string lineage{};  // how much of it the last push understood: JSON; "" where the answer does not say
 };
 
 struct WorkspaceAnswer {

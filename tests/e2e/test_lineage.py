@@ -119,8 +119,11 @@ def test_the_push_command_says_how_much_is_known(server, admin, tmp_path):
     manifest.write_bytes(harness.content_of(project({"lost": "select x.name from elsewhere.x"})))
     done = harness.run("push", "--server", f"http://127.0.0.1:{server.port}", "--org", admin.organization, "--connection",
                        "lineage/command", "--manifest", str(manifest), TIDELINE_TOKEN=admin.token)
-    assert done.stdout.splitlines()[-1] == (
-        "lineage: 0 of 1 models in full, 1 in part, 0 not at all (unknown_relation 1)")
+    assert done.stdout.splitlines()[-2:] == [
+        "lineage: 0 of 1 models in full, 1 in part, 0 not at all",
+        "  unknown_relation in 1 model: Declare the relation as a source, or use ref()."]
+    listed = next(one for one in admin.get("/connections")["connections"] if one["full_name"] == "lineage/command")
+    assert listed["lineage"] == {"models": 1, "analysed": 0, "partial": 1, "failed": 0, "reasons": {"unknown_relation": 1}}
 
 
 def test_a_source_hangs_on_the_connection_that_builds_it(admin):
@@ -134,6 +137,44 @@ def test_a_source_hangs_on_the_connection_that_builds_it(admin):
     assert {(row["source_full_name"], row["source_column"], row["target_column"]) for row in crossing} == {
         ("warehouse.raw.payments", "id", "id"), ("warehouse.raw.payments", "amount", "amount")}
     assert all(row["connection_id"] == answer["connection_id"] for row in crossing)
+
+
+def crossing(client, connection):
+    rows = client.full(connection_ids=connection).rows["columns_lineage"].values()
+    return {(row["source_full_name"], row["source_column"], row["target_column"]) for row in rows
+            if row["source_connection_id"] != connection}
+
+
+def test_an_upstream_push_brings_its_edges_to_who_reads_it(server):
+    organization = server.organization("Crossing")
+    admin = server.client(organization, server.user(organization, "crossing@acme.example", "admin"))
+
+    def builder(alias, columns, minute):
+        made = project({"payments": f"select {columns} from warehouse.raw.input"}, name="late", minute=minute)
+        made["nodes"]["model.late.payments"].update(schema="raw", alias=alias)
+        return made
+
+    reader = admin.push("crossing/reader", project(SQL))["connection_id"]
+    assert crossing(admin, reader) == set()
+    before = admin.full(connection_ids=reader)
+    both = {("warehouse.raw.payments", "id", "id"), ("warehouse.raw.payments", "amount", "amount")}
+    built = admin.push("crossing/builder", builder("payments", "id, amount, fee", 0))
+    assert crossing(admin, reader) == both, "by the upstream's push, in its version"
+    before.update(admin, connection_ids=reader)
+    assert {row["source_column"] for row in before.rows["columns_lineage"].values()
+            if row["source_connection_id"] == built["connection_id"]} == {"id", "amount"}, "an incremental answer has them"
+    again = admin.push("crossing/reader", project(SQL, minute=1))
+    assert again["changed"] == {} and again["version"] == built["version"]
+    # A column that goes, a relation that is renamed, one that comes back, a connection that is removed.
+    admin.push("crossing/builder", builder("payments", "id, fee", 1))
+    assert crossing(admin, reader) == {("warehouse.raw.payments", "id", "id")}
+    admin.push("crossing/builder", builder("payments_v2", "id, amount", 2))
+    assert crossing(admin, reader) == set()
+    admin.push("crossing/builder", builder("payments", "id, amount", 3))
+    assert crossing(admin, reader) == both
+    assert admin.api("DELETE", f"/connections/{built['connection_id']}").status in (200, 204)
+    assert crossing(admin, reader) == set()
+    assert admin.push("crossing/reader", project(SQL, minute=2))["changed"] == {}
 
 
 @pytest.mark.skipif(not harness.DATA, reason="no real projects: TIDELINE_TEST_DATA is not set")

@@ -55,6 +55,20 @@ def test_the_sources_give_what_the_manifest_gives(admin, project):
                                  for o, of in columns.items() for c, row in of.items()
                                  if not row["metadata"].get("inferred")}
     assert described(sources[2]) == described(manifest[2])
+    for unique_id, theirs in manifest[2].items():
+        ours = sources[2].get(unique_id, {})
+        order, their_order = ([name for name, _ in sorted(of.items(), key=lambda item: item[1]["position"])]
+                              for of in (ours, theirs))
+        for of in (ours, theirs):
+            assert sorted(row["position"] for row in of.values()) == list(range(1, len(of) + 1)), unique_id
+        status = sources[0][unique_id]["metadata"].get("lineage", {"status": "complete"})
+        if status["status"] == "complete":
+            assert order == their_order, "without dbt it is known as well"
+            assert {n for n in ours if ours[n]["metadata"].get("inferred")} == {
+                n for n in theirs if theirs[n]["metadata"].get("inferred")}, unique_id
+        else:
+            # What a macro gives is missing; of the rest each stands where it stood.
+            assert order == [name for name in their_order if name in ours], unique_id
     for unique_id, ours in sources[0].items():
         theirs = manifest[0][unique_id]
         for key in ("name", "object_type", "definition", "content_hash", "description"):

@@ -70,6 +70,33 @@ def load(path):
     return json.loads(path.read_text()) if path.exists() else None
 
 
+def check_inferred(path, expected, copy, unique):
+    """Columns that SQL alone tells of, exactly: of models those that another engine finds in the same SQL (where it is
+    trusted); of what models read, those that an edge starts from."""
+    inferred = {"sql": collections.defaultdict(set), "usage": collections.defaultdict(set)}
+    for row in copy.rows["columns"].values():
+        if row["metadata"].get("inferred"):
+            inferred[row["metadata"]["extracted_from"]][unique[row["object_id"]]].add(row["name"].lower())
+    read = collections.defaultdict(set)
+    for row in copy.rows["columns_lineage"].values():
+        read[unique[row["source_object_id"]]].add(row["source_column"].lower())
+    known = {u: expected.columns[u] | inferred["sql"][u] for u in expected.types}
+    assert {u: c for u, c in inferred["usage"].items() if c} == {u: c - known[u] for u, c in read.items() if c - known[u]}
+    project = path.parent.relative_to(pathlib.Path(harness.DATA, "dbt"))
+    reference = load(pathlib.Path(harness.DATA, "lineage", f"{project}.json"))
+    if not reference:
+        return 0
+    checked = 0
+    for unique_id, model in reference["models"].items():
+        if model.get("trust") is False or unique_id not in expected.types:
+            continue
+        # Two output columns of one name are told apart there: name, name#3.
+        named = {name.partition("#")[0] for name in model["columns"]}
+        assert inferred["sql"][unique_id] == named - expected.columns[unique_id], unique_id
+        checked += 1
+    return checked
+
+
 @pytest.fixture(scope="module")
 def connections(admin):
     return {}
@@ -97,6 +124,8 @@ def test_project_is_served_as_its_files_say(admin, path):
         columns[unique[row["object_id"]]].add(row["name"].lower())
     assert {u: c for u, c in columns.items() if c} == {u: c for u, c in expected.columns.items() if c}
     assert len(told) == sum(map(len, columns.values())) + expected.twins, "a column stands twice"
+
+    check_inferred(path, expected, copy, unique)
 
     edges = {(unique[row["source_object_id"]], unique[row["target_object_id"]])
              for row in copy.rows["dependencies"].values()}
