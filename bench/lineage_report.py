@@ -9,6 +9,8 @@ how many of ours the other side has. Recall: how many of the other side's we hav
 side itself trusts. Disagreements in which the other side was found to be wrong are listed, with the reason, in
 bench/lineage_disagreements.json; they are shown, and counted apart ("settled").
 
+--without-catalog gives us the manifest alone, and says of every edge that is missing what is not known there.
+
 Exit code 1 where precision or recall is below --minimum, or the output columns equal the catalog's in fewer models than
 --minimum-columns.
 """
@@ -116,6 +118,29 @@ def compare(project, ours, theirs, settled, with_conditions, disagreements):
     return score
 
 
+def unknown_upstream(ours, model_id, seen=()):
+    """What kinds of relations, whose columns nobody told us, are at the upper end of this model's *."""
+    model = ours["models"].get(model_id)
+    if model is None or model_id in seen:
+        kind = model_id.split(".")[0] if "." in model_id else "relation"
+        return {kind if kind in ("source", "seed") else "unknown relation"}
+    if model["failed"]:
+        return {"model without SQL"}
+    return set().union(*(unknown_upstream(ours, read, seen + (model_id,)) for read in model["reads"]), set()) if (
+        not model["complete"]) else set()
+
+
+def why_missing(ours, model_id, edge):
+    """The class of an edge that the other side has and we have not."""
+    model = ours["models"].get(model_id)
+    if model is None or model["failed"]:
+        return "model not analysed"
+    column = next((one for one in model["columns"] if one["name"] == edge[0].partition("#")[0]), None)
+    if column is not None:
+        return "column with a gap" if column["gaps"] else "column without the edge"
+    return "column that only * gives, over a " + " and a ".join(sorted(unknown_upstream(ours, model_id)) or ["known one"])
+
+
 def compare_columns(project, ours, theirs, score, disagreements):
     """Our output columns against the catalog, where what the model reads is known."""
     for model_id, model in sorted(ours["models"].items()):
@@ -140,6 +165,7 @@ def main():
     parser.add_argument("--minimum", type=float, default=0.99)
     parser.add_argument("--minimum-columns", type=float, default=0.98)
     parser.add_argument("--only", default="", help="projects whose path contains this")
+    parser.add_argument("--without-catalog", action="store_true", help="what is known from the manifests alone")
     parser.add_argument("--verbose", action="store_true", help="gaps of every model")
     options = parser.parse_args()
     data = pathlib.Path(options.data)
@@ -153,6 +179,7 @@ def main():
     dialects = {}
     lines, disagreements, reasons = [], [], collections.Counter()
     report = collections.Counter()
+    missing, spurious, confident = collections.Counter(), collections.Counter(), collections.Counter()
     milliseconds = 0
     for path in references:
         theirs = json.loads(path.read_text(encoding="utf-8"))
@@ -160,8 +187,8 @@ def main():
             continue
         project = str(path.relative_to(data / "lineage"))[:-5]
         folder = data / "dbt" / project
-        ran = subprocess.run([options.answers, folder / "manifest.json", folder / "catalog.json"], capture_output=True,
-                             text=True, check=False)
+        files = [folder / "manifest.json"] + ([] if options.without_catalog else [folder / "catalog.json"])
+        ran = subprocess.run([options.answers, *files], capture_output=True, text=True, check=False)
         if ran.returncode != 0:
             print(f"{project}: {ran.stderr.strip()} (exit code {ran.returncode})")
             disagreements.append((project, "", "no answer"))
@@ -173,7 +200,18 @@ def main():
             continue
         ours = json.loads(ran.stdout)
         milliseconds += ours["microseconds"] / 1000
+        first = len(disagreements)
         score = compare(project, ours, theirs, settled, True, disagreements)
+        for _, model_id, side, *edge in disagreements[first:]:
+            if side == "-":
+                missing[why_missing(ours, model_id, edge)] += 1
+            elif side == "+":
+                columns = ours["models"][model_id]["columns"]
+                confidence = next((e[4] for c in columns if c["name"] == edge[0].partition("#")[0] for e in c["edges"]
+                                   if e[:2] == edge[1:]), 1000)
+                spurious[confidence] += 1
+        for model in ours["models"].values():
+            confident.update(e[4] for column in model["columns"] for e in column["edges"])
         compare_columns(project, ours, theirs, score, disagreements)
         total[True].add(score)
         total[False].add(compare(project, ours, theirs, settled, False, []))
@@ -200,6 +238,12 @@ def main():
     print(f"\nmodels {report['models']}: analysed {report['analysed']}, partial {report['partial']}, failed "
           f"{report['failed']}; by reason " + json.dumps(dict(sorted(reasons.items()))))
     print(f"resolved in {milliseconds:.0f} ms, reading of the manifests included")
+    for name, count in missing.most_common():
+        print(f"missing {count:>6}  {name}")
+    for confidence, count in sorted(confident.items(), reverse=True):
+        print(f"confidence {confidence / 1000:.3f}: {count} edges, {spurious[confidence]} of them not the other side's")
+    if options.without_catalog:
+        return 0
     for entry in settled:
         if not entry.get("used") and not options.only:
             print(f"no longer needed in lineage_disagreements.json: {entry['model']} {entry['column']}")
