@@ -3,6 +3,7 @@ import collections
 import hashlib
 import json
 import pathlib
+import re
 
 import pytest
 
@@ -79,7 +80,8 @@ def check_inferred(path, expected, copy, unique):
             inferred[row["metadata"]["extracted_from"]][unique[row["object_id"]]].add(row["name"].lower())
     read = collections.defaultdict(set)
     for row in copy.rows["columns_lineage"].values():
-        read[unique[row["source_object_id"]]].add(row["source_column"].lower())
+        if row["source_object_id"] in unique:  # not in another connection, which may build what this one reads
+            read[unique[row["source_object_id"]]].add(row["source_column"].lower())
     known = {u: expected.columns[u] | inferred["sql"][u] for u in expected.types}
     assert {u: c for u, c in inferred["usage"].items() if c} == {u: c - known[u] for u, c in read.items() if c - known[u]}
     project = path.parent.relative_to(pathlib.Path(harness.DATA, "dbt"))
@@ -91,8 +93,11 @@ def check_inferred(path, expected, copy, unique):
         if model.get("trust") is False or unique_id not in expected.types:
             continue
         # Two output columns of one name are told apart there: name, name#3.
-        named = {name.partition("#")[0] for name in model["columns"]}
-        assert inferred["sql"][unique_id] == named - expected.columns[unique_id], unique_id
+        # A column without a name has one of each engine's own making: _col_0, its text with quotes or without.
+        wanted = {name.partition("#")[0] for name in model["columns"]} - expected.columns[unique_id]
+        named = {name for name in wanted if not re.fullmatch(r"_col_\d+|.*\W.*", name)}
+        found = inferred["sql"][unique_id]
+        assert named <= found and (len(found) == len(wanted) if named != wanted else found == named), unique_id
         checked += 1
     return checked
 
