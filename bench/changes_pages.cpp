@@ -3,8 +3,6 @@
 // encoding that was not chosen (an array of JSON values a row). The database holds what make_organization wrote; every
 // row is counted and every digest compared before anything is timed.
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -16,6 +14,7 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include "base/json.h"
+#include "bench/measure.h"
 #include "bench/organization.h"
 #include "http/compress.h"
 #include "pg/run.h"
@@ -29,25 +28,9 @@
 namespace {
 
 using namespace tideline;
+using bench::cpu_seconds;
+using bench::must;
 using Clock = std::chrono::steady_clock;
-
-double cpu_seconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto of = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
-  };
-  return of(usage.ru_utime) + of(usage.ru_stime);
-}
-
-template <class T>
-T must(Result<T> result) {
-  if (!result) {
-    std::fprintf(stderr, "%s [%s]\n", describe(result.error()).c_str(), result.error().detail.c_str());
-    std::exit(1);
-  }
-  return std::move(*result);
-}
 
 struct Setup {
   boost::asio::io_context io;

@@ -2,8 +2,6 @@
 // what the database, the encoding and the compression cost, and what the page cache saves. The database holds what
 // make_organization wrote; every row is counted before anything is timed.
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -15,6 +13,7 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include "base/json.h"
+#include "bench/measure.h"
 #include "bench/organization.h"
 #include "pg/run.h"
 #include "server/connections_listing.h"
@@ -24,31 +23,16 @@
 namespace {
 
 using namespace tideline;
+using bench::cpu_seconds;
+using bench::must;
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-double cpu_seconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto of = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
-  };
-  return of(usage.ru_utime) + of(usage.ru_stime);
-}
 double resident_mb() {
   std::ifstream statm("/proc/self/statm");
   long total = 0, resident = 0;
   statm >> total >> resident;
   return static_cast<double>(resident) * 4096 / 1e6;
-}
-
-template <class T>
-T must(Result<T> result) {
-  if (!result) {
-    std::fprintf(stderr, "%s [%s]\n", describe(result.error()).c_str(), result.error().detail.c_str());
-    std::exit(1);
-  }
-  return std::move(*result);
 }
 
 struct Setup {

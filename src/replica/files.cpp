@@ -125,6 +125,19 @@ void ReplicaFiles::remove_everything() const {
   for (const char* suffix : {".link", ".repairs", ".repairs.new"}) ::unlink((file_.string() + suffix).c_str());
 }
 
+WriteBack::WriteBack(const fs::path& file) : descriptor_(::open(file.c_str(), O_RDWR | O_CLOEXEC)) {}
+WriteBack::WriteBack(WriteBack&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+WriteBack& WriteBack::operator=(WriteBack&& other) noexcept {
+  std::swap(descriptor_, other.descriptor_);
+  return *this;
+}
+WriteBack::~WriteBack() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+void WriteBack::start() {
+  if (descriptor_ >= 0) ::sync_file_range(descriptor_, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
 Result<WriterLock> WriterLock::take(const fs::path& file, std::string_view what) {
   const std::string name = file.string() + ".lock";
   for (;;) {

@@ -38,6 +38,22 @@ class ReplicaFiles {
   std::filesystem::path file_;
 };
 
+/// Has a file that is being written go to the disk meanwhile, so that there is little left to wait for in the end. It
+/// is no promise of anything. To be closed after the database: closing any descriptor of a file drops SQLite's locks on
+/// it.
+class WriteBack {
+ public:
+  explicit WriteBack(const std::filesystem::path& file);
+  WriteBack(WriteBack&& other) noexcept;
+  WriteBack& operator=(WriteBack&& other) noexcept;
+  ~WriteBack();
+  /// Does not wait.
+  void start();
+
+ private:
+  int descriptor_ = -1;
+};
+
 /// One writer. The lock dies with the process, whatever becomes of the file.
 class WriterLock {
  public:

@@ -56,8 +56,9 @@ std::vector<ConnectionId> behind(const std::vector<KnownConnection>& connections
 class Merge {
  public:
   /// `index`: null where it is built anew afterwards. `adopt`: rows are written even when their hash says they are
-  /// there, as what is there is not trusted.
-  Merge(OpenDatabase& open, SearchIndex* index, bool adopt) : open_(open), index_(index), adopt_(adopt) {}
+  /// there, as what is there is not trusted. `all`: the connections of the replica.
+  Merge(OpenDatabase& open, SearchIndex* index, bool adopt, const std::vector<KnownConnection>& all)
+      : open_(open), index_(index), adopt_(adopt), all_(all) {}
 
   std::int64_t rows = 0, removed = 0;
   /// The search index could not follow: it has to be built anew.
@@ -80,7 +81,7 @@ class Merge {
         bucket.remove(found->hash);
         continue;
       }
-      if (found && found->connection != connection.value)
+      if (found && found->connection != connection.value && !is_stray(*found))
         return fail(Code::kCorrupt, "The server sent a row that another connection has.");
       const RowHash hash = hash_at(staged, 3);
       TRY(const auto fields, wire::read_row_bytes(staged.bytes_at(4)));
@@ -122,6 +123,11 @@ class Merge {
   }
 
  private:
+  /// Whose column was damaged, so that it is of no connection.
+  bool is_stray(const RowTable::Found& row) const {
+    return adopt_ &&
+           std::none_of(all_.begin(), all_.end(), [&](const auto& one) { return one.id.value == row.connection; });
+  }
   Result<void> remove(Kind kind, std::int64_t seq) {
     if (index_ != nullptr) TRY_VOID(keep(index_->forget(kind, seq)));
     TRY_VOID(open_.table(kind).remove(seq));
@@ -140,6 +146,7 @@ class Merge {
   OpenDatabase& open_;
   SearchIndex* index_;
   bool adopt_;
+  const std::vector<KnownConnection>& all_;
 };
 
 Result<void> store_applied(Database& database, const KnownConnection& connection) {
@@ -267,7 +274,7 @@ Result<std::optional<Version>> applied_version(Database& database) {
 }
 
 Result<Applied> Writer::Impl::apply() {
-  page.reset();
+  drop_page();
   TRY(OpenDatabase* const open, need_target());
   TRY(const auto connections, known_connections(open->db));
   Applied applied;
@@ -296,7 +303,7 @@ Result<Applied> Writer::Impl::apply_to_main(const std::vector<KnownConnection>& 
   TRY(auto index, SearchIndex::prepare(db));
   TRY(auto transaction, Transaction::begin(db));
   // After a repair the index is built anew: what it says of rows that were damaged is not known.
-  Merge merge(*main, repaired ? nullptr : &index, repaired);
+  Merge merge(*main, repaired ? nullptr : &index, repaired, connections);
   for (const auto& one : connections) {
     if (!one.staged) continue;
     if (one.removed) {
@@ -341,18 +348,30 @@ Result<Applied> Writer::Impl::apply_to_building(const std::vector<KnownConnectio
   Database& db = building->db;
   Applied applied;
   TRY(auto transaction, Transaction::begin(db));
-  Merge merge(*building, nullptr, true);
-  for (const auto& one : connections) {
-    if (one.removed) {
-      TRY_VOID(merge.remove_others(one.id, true));
-      TRY_VOID(delete_applied(db, one.id));
-    } else {
-      Buckets ignored;
-      TRY_VOID(merge.run(one.id, ignored));
-    }
-  }
   const auto left = without_removed(connections);
-  TRY(const auto buckets, buckets_of_all(db, left));
+  std::vector<std::pair<ConnectionId, Buckets>> buckets;
+  std::unique_ptr<SearchBuilder> search;
+  if (loading && left.size() == connections.size()) {
+    for (const auto& one : left) {
+      const auto of_rows = loading->buckets.find(one.id);
+      buckets.emplace_back(one.id, of_rows == loading->buckets.end() ? Buckets() : of_rows->second);
+    }
+    search = std::move(loading->search);
+    loading.reset();
+  } else {
+    TRY_VOID(end_loading());
+    Merge merge(*building, nullptr, true, connections);
+    for (const auto& one : connections) {
+      if (one.removed) {
+        TRY_VOID(merge.remove_others(one.id, true));
+        TRY_VOID(delete_applied(db, one.id));
+      } else {
+        Buckets ignored;
+        TRY_VOID(merge.run(one.id, ignored));
+      }
+    }
+    TRY(buckets, buckets_of_all(db, left));
+  }
   for (std::size_t i = 0; i < left.size(); ++i)
     add_mismatches(left[i], digest_of(buckets[i].second), applied.mismatches);
   if (!applied.mismatches.empty()) {
@@ -366,7 +385,7 @@ Result<Applied> Writer::Impl::apply_to_building(const std::vector<KnownConnectio
     TRY_VOID(store_applied(db, one));
     for (const Kind kind : kKinds) applied.rows += one.digest.of(kind).count;
   }
-  TRY_VOID(finish_building(left, buckets, std::move(transaction)));
+  TRY_VOID(finish_building(buckets, std::move(search), std::move(transaction)));
   applied.version = common_version(left);
   applied.swapped = true;
   return applied;

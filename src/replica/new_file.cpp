@@ -95,26 +95,30 @@ Result<void> Writer::Impl::begin_building(std::string_view epoch) {
   TRY_VOID(set_state(db, "boot", boot_id()));
   TRY_VOID(transaction.commit());
   TRY(auto open, OpenDatabase::prepare(number, true, std::move(db)));
+  open.write_back.emplace(files.database(number));
+  TRY(auto search, SearchBuilder::start());
   building.emplace(std::move(open));
+  loading.emplace().search = std::move(search);
   return {};
 }
 
 void Writer::Impl::drop_building() {
   page.reset();
+  loading.reset();
   if (!building) return;
   const int number = building->number;
   building.reset();
   files.remove(number);
 }
 
-Result<void> Writer::Impl::finish_building(const std::vector<KnownConnection>& connections,
-                                           const std::vector<std::pair<ConnectionId, Buckets>>& buckets,
-                                           Transaction transaction) {
+Result<void> Writer::Impl::finish_building(const std::vector<std::pair<ConnectionId, Buckets>>& buckets,
+                                           std::unique_ptr<SearchBuilder> builder, Transaction transaction) {
   Database& db = building->db;
+  TRY_VOID(end_loading());
   TRY_VOID(create_indexes(db));
   TRY_VOID(create_search_index(db));
-  TRY_VOID(build_search_index(db));
-  for (std::size_t i = 0; i < connections.size(); ++i) TRY_VOID(store_buckets(db, buckets[i].first, buckets[i].second));
+  TRY_VOID(builder ? builder->finish(db) : build_search_index(db));
+  for (const auto& [connection, of_connection] : buckets) TRY_VOID(store_buckets(db, connection, of_connection));
   if (main) {
     // What was noted of the last attempts stays with the replica.
     TRY(auto notes, main->db.prepare("select key, value from sync_notes"));
@@ -137,6 +141,8 @@ Result<void> Writer::Impl::finish_building(const std::vector<KnownConnection>& c
 Result<void> Writer::Impl::put_in_place(int number) {
   {
     TRY(auto db, Database::open(files.database(number), Database::Mode::kWrite, kWriterBusyMilliseconds));
+    // Not waited for here: the file is made durable as a whole before it is put in place.
+    TRY_VOID(db.run("pragma synchronous = off"));
     TRY(const auto mode, db.string("pragma journal_mode = wal"));
     if (mode != "wal") return fail(Code::kUnavailable, "The new replica cannot be readied.", {}, "no WAL");
   }
@@ -161,6 +167,7 @@ Result<void> Writer::Impl::migrate(Database old, int number) {
   for (const int other : files.databases())
     if (other != number) files.remove(other);
   TRY_VOID(begin_building(epoch.value_or("")));
+  loading.reset();
   const auto copy = [&]() -> Result<void> {
     TRY(auto transaction, Transaction::begin(building->db));
     for (const auto& table : layout) {

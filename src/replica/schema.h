@@ -49,8 +49,12 @@ Result<void> set_up_connection(Database& database);
 /// A new file while rows are loaded: fast, and safe against the death of the process, though not of the machine.
 Result<void> set_up_loading(Database& database);
 
-/// All tables but the indexes that pay only once the rows are there.
+/// All tables, without an index: those pay only once the rows are there.
 Result<void> create_tables(Database& database);
+/// Those over the rows' ids, where they are not there yet: what a row is found by that comes a second time.
+/// kConflict: an id is there twice.
+Result<void> create_id_indexes(Database& database);
+/// All others.
 Result<void> create_indexes(Database& database);
 
 /// `sync_state`: facts by name.

@@ -3,17 +3,17 @@
 namespace tideline::replica {
 namespace {
 
-struct Index {
-  Kind kind;
-  const char* name;
-  const char* content;
-  std::vector<const char*> columns;
-  const char* options;
-};
+std::string columns_of(const SearchedColumns& index) {
+  std::string names;
+  for (const char* column : index.columns) names.append(names.empty() ? "" : ", ").append(column);
+  return names;
+}
+
+}  // namespace
 
 // detail = none: which documents a word is in, not where; half the size, and the questions asked need no more.
-const std::vector<Index>& indexes() {
-  static const std::vector<Index> kIndexes{
+const std::vector<SearchedColumns>& search_indexes() {
+  static const std::vector<SearchedColumns> kIndexes{
       {Kind::kObject,
        "search_objects",
        "objects",
@@ -36,17 +36,9 @@ const std::vector<Index>& indexes() {
   return kIndexes;
 }
 
-std::string columns_of(const Index& index) {
-  std::string names;
-  for (const char* column : index.columns) names.append(names.empty() ? "" : ", ").append(column);
-  return names;
-}
-
-}  // namespace
-
 Result<void> create_search_index(Database& database) {
   std::string sql;
-  for (const auto& index : indexes())
+  for (const auto& index : search_indexes())
     sql += "create virtual table " + std::string(index.name) + " using fts5 (" + columns_of(index) + ", content = '" +
            index.content + "', content_rowid = 'seq', columnsize = 0, " + index.options + ");\n";
   return database.run(sql);
@@ -54,13 +46,13 @@ Result<void> create_search_index(Database& database) {
 
 Result<void> build_search_index(Database& database) {
   std::string sql;
-  for (const auto& index : indexes()) {
+  for (const auto& index : search_indexes()) {
     const std::string name = index.name;
     const std::string columns = columns_of(index);
-    // One segment, written once: what is hashed in memory before it is written is larger than any of ours. Not FTS5's
-    // own 'rebuild': that reads names from the index over them, and each row out of order costs a segment (nine times
-    // as long).
-    sql += "insert into " + name + " (" + name + ", rank) values ('hashsize', 268435456);\n";
+    // Not FTS5's own 'rebuild': that reads names from the index over them, and each row out of order costs a segment
+    // (nine times as long).
+    sql +=
+        "insert into " + name + " (" + name + ", rank) values ('hashsize', " + std::to_string(kBulkHashBytes) + ");\n";
     sql += "insert into " + name + " (rowid, " + columns + ") select seq, " + columns + " from " + index.content +
            " not indexed order by seq;\n";
     sql += "insert into " + name + " (" + name + ", rank) values ('hashsize', 1048576);\n";
@@ -70,7 +62,7 @@ Result<void> build_search_index(Database& database) {
 
 Result<void> rebuild_search_index(Database& database) {
   std::string sql;
-  for (const auto& index : indexes()) sql += "drop table " + std::string(index.name) + ";\n";
+  for (const auto& index : search_indexes()) sql += "drop table " + std::string(index.name) + ";\n";
   TRY_VOID(database.run(sql));
   TRY_VOID(create_search_index(database));
   return build_search_index(database);
@@ -78,7 +70,7 @@ Result<void> rebuild_search_index(Database& database) {
 
 Result<std::vector<std::string>> check_search_index(Database& database) {
   std::vector<std::string> problems;
-  for (const auto& index : indexes()) {
+  for (const auto& index : search_indexes()) {
     const std::string name = index.name;
     const auto checked = database.run("insert into " + name + " (" + name + ", rank) values ('integrity-check', 1)");
     if (checked) continue;
@@ -94,7 +86,7 @@ bool SearchIndex::covers(Kind kind) {
 
 Result<SearchIndex> SearchIndex::prepare(Database& database) {
   SearchIndex search;
-  for (const auto& index : indexes()) {
+  for (const auto& index : search_indexes()) {
     const std::string name = index.name, columns = columns_of(index);
     const std::string from = " from " + std::string(index.content) + " where seq = ?1";
     OfKind& of_kind = search.kinds_[index_of(index.kind)];

@@ -211,7 +211,9 @@ Result<void> Writer::restart(ConnectionId connection, std::int64_t incarnation) 
   TRY(OpenDatabase* const open, impl_->need_target());
   TRY(auto transaction, Transaction::begin(open->db));
   TRY_VOID(run_for(open->db, "delete from sync_staged_rows where connection_id = ?1", connection));
-  if (open->building)
+  const bool loaded = open->building && (!impl_->loading || impl_->loading->buckets.contains(connection));
+  if (loaded) TRY_VOID(impl_->end_loading());
+  if (loaded)
     for (const auto& table : present_layout())
       TRY_VOID(run_for(open->db,
                        "delete from " + table.table + " where " + std::string(table.connection_column()) + " = ?1",
@@ -262,10 +264,35 @@ Result<PageStage> Writer::begin_page(ConnectionId connection) {
   TRY(const KnownConnection known, impl_->known(connection));
   if (known.removed || (!known.applied && !known.staged))
     return fail(Code::kConflict, "The connection is not part of the replica.", {}, "restart comes first");
-  impl_->page.reset();
+  impl_->drop_page();
   TRY(auto transaction, Transaction::begin(open->db));
   impl_->page.emplace(std::move(transaction));
+  if (open->building) {
+    std::optional<Loading>& loading = impl_->loading;
+    const auto first =
+        loading ? loading->first_snapshots.find(connection) : std::map<ConnectionId, Version>::iterator();
+    const bool known_first = loading && first != loading->first_snapshots.end();
+    if (loading && (known_first || known.cursor.empty())) {
+      loading->of_page = &loading->buckets[connection];
+      loading->newest = known_first ? std::optional(first->second) : std::nullopt;
+    } else {
+      TRY_VOID(impl_->end_loading());
+    }
+  }
   return PageStage(*this, connection);
+}
+
+Result<void> Writer::Impl::end_loading() {
+  loading.reset();
+  const auto indexed = create_id_indexes(building->db);
+  if (!indexed && indexed.error().code == Code::kConflict)
+    return fail(Code::kCorrupt, "The server sent a row twice.", {}, indexed.error().detail);
+  return indexed;
+}
+
+void Writer::Impl::drop_page() {
+  if (page) loading.reset();
+  page.reset();
 }
 
 Result<void> Writer::Impl::put_row(ConnectionId connection, const wire::ChangesPageReader::Row& row,
@@ -281,8 +308,12 @@ Result<void> Writer::Impl::put_row(ConnectionId connection, const wire::ChangesP
     return open.put_staged.run();
   }
   RowTable& table = open.table(fields.kind);
+  if (loading && loading->newest && row.row_version > *loading->newest) TRY_VOID(end_loading());
   const auto inserted = table.insert(fields, row.row_version, row.hash);
-  if (inserted) return {};
+  if (inserted) {
+    if (loading) loading->add(*inserted, fields, row.hash);
+    return {};
+  }
   if (inserted.error().code != Code::kConflict) return fail(inserted.error());
   // Changed since an earlier page.
   TRY(const auto found, table.find(fields.id()));
@@ -298,6 +329,7 @@ Result<void> Writer::Impl::put_tombstone(ConnectionId connection, Kind kind, con
     open.put_staged.integer(4, version.value).null(5).null(6);
     return open.put_staged.run();
   }
+  if (loading) TRY_VOID(end_loading());
   TRY(const auto found, open.table(kind).find(id));
   if (!found || found->connection != connection.value) return {};
   return open.table(kind).remove(found->seq);
@@ -306,7 +338,7 @@ Result<void> Writer::Impl::put_tombstone(ConnectionId connection, Kind kind, con
 PageStage::PageStage(PageStage&& other) noexcept
     : writer_(std::exchange(other.writer_, nullptr)), connection_(other.connection_) {}
 PageStage::~PageStage() {
-  if (writer_ != nullptr) writer_->impl_->page.reset();
+  if (writer_ != nullptr) writer_->impl_->drop_page();
 }
 
 Result<void> PageStage::row(const wire::ChangesPageReader::Row& row) {
@@ -332,6 +364,11 @@ Result<void> PageStage::finish(const wire::ChangesEnd& end) {
   TRY_VOID(impl.page->commit());
   impl.page.reset();
   writer_ = nullptr;
+  if (impl.loading) {
+    impl.loading->first_snapshots.emplace(connection_, end.snapshot);
+    impl.loading->search->pass_on();
+  }
+  if (impl.building && impl.building->write_back) impl.building->write_back->start();
   return {};
 }
 
@@ -342,9 +379,10 @@ Result<BucketStage> Writer::begin_bucket(ConnectionId connection, Kind kind, std
   TRY(const KnownConnection known, impl_->known(connection));
   if (known.removed || (!known.applied && !known.staged))
     return fail(Code::kConflict, "The connection is not part of the replica.");
-  impl_->page.reset();
+  impl_->drop_page();
   TRY(auto transaction, Transaction::begin(open->db));
   impl_->page.emplace(std::move(transaction));
+  if (open->building) TRY_VOID(impl_->end_loading());
   TRY_VOID(open->db.run(
       "create temp table if not exists bucket_ids (id blob primary key) without rowid; delete from bucket_ids"));
   return BucketStage(*this, connection, kind, bucket);
@@ -357,7 +395,7 @@ BucketStage::BucketStage(BucketStage&& other) noexcept
       bucket_(other.bucket_),
       digest_(other.digest_) {}
 BucketStage::~BucketStage() {
-  if (writer_ != nullptr) writer_->impl_->page.reset();
+  if (writer_ != nullptr) writer_->impl_->drop_page();
 }
 
 Result<void> BucketStage::row(const wire::ChangesPageReader::Row& row) {
@@ -445,7 +483,8 @@ Result<void> Writer::note(std::string_view key, std::string_view value) {
 }
 
 Result<void> Writer::purge() {
-  impl_->page.reset();
+  impl_->drop_page();
+  impl_->loading.reset();
   impl_->building.reset();
   impl_->main.reset();
   impl_->files.remove_everything();

@@ -3,6 +3,7 @@
 // includes from outside the folder.
 
 #include <array>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,7 +21,8 @@ namespace tideline::replica {
 /// A database that rows go into, with its statements.
 struct OpenDatabase {
   int number = 0;
-  bool building = false;  // not seen by readers yet: rows go straight into the tables
+  bool building = false;                // not seen by readers yet: rows go straight into the tables
+  std::optional<WriteBack> write_back;  // of one that is building; outlives the database
   Database db;
   std::array<RowTable, kKindCount> tables;
   Statement put_staged;  // connection, kind, id, row_version, row_hash, row
@@ -62,12 +64,31 @@ std::optional<Version> common_version(const std::vector<KnownConnection>& connec
 /// The version of what was applied.
 Result<std::optional<Version>> applied_version(Database& database);
 
+/// Of a new file that this process began, as long as each row came once: what would else be read from it again at the
+/// end. A server sends a row a second time only when it was written anew after the snapshot of the first page, so until
+/// a row of a later version comes no index over ids is needed to find earlier ones by.
+struct Loading {
+  std::map<ConnectionId, Buckets> buckets;
+  std::map<ConnectionId, Version> first_snapshots;
+  std::unique_ptr<SearchBuilder> search;
+
+  // Of the page on its way.
+  Buckets* of_page = nullptr;
+  std::optional<Version> newest;  // of its rows; nullopt: it is the first page, any
+
+  void add(std::int64_t seq, const wire::RowFields& row, const RowHash& hash) {
+    (*of_page)[index_of(row.kind)][bucket_of(row.id())].add(hash);
+    search->add(seq, row);
+  }
+};
+
 struct Writer::Impl {
   WriterOptions options;
   ReplicaFiles files;
   WriterLock lock;
   std::optional<OpenDatabase> main;      // what readers see
   std::optional<OpenDatabase> building;  // what will take its place
+  std::optional<Loading> loading;        // of `building`
   std::optional<Transaction> page;       // of the page or bucket on its way
   bool repairing = false;                // begin_repair was called, and no apply since
 
@@ -84,15 +105,20 @@ struct Writer::Impl {
   Result<void> begin_building(std::string_view epoch);
   void drop_building();
   Result<void> migrate(Database old, int number);
-  /// Rows are there and verified: indexes, search, the swap.
-  Result<void> finish_building(const std::vector<KnownConnection>& connections,
-                               const std::vector<std::pair<ConnectionId, Buckets>>& buckets, Transaction transaction);
+  /// Rows are there and verified: indexes, search (of `builder`, or of the rows where there is none), the swap.
+  Result<void> finish_building(const std::vector<std::pair<ConnectionId, Buckets>>& buckets,
+                               std::unique_ptr<SearchBuilder> builder, Transaction transaction);
   Result<void> put_in_place(int number);
 
   // merge.cpp
   Result<Applied> apply();
   Result<Applied> apply_to_main(const std::vector<KnownConnection>& connections);
   Result<Applied> apply_to_building(const std::vector<KnownConnection>& connections);
+
+  /// From here on rows may come that the new file has, or be removed from it. Within a transaction.
+  Result<void> end_loading();
+  /// What was staged of it is gone.
+  void drop_page();
 
   // Both modes of staging a row or a tombstone.
   Result<void> put_row(ConnectionId connection, const wire::ChangesPageReader::Row& row, bool into_staging);

@@ -91,6 +91,11 @@ TEST_F(ReplicaDamage, AnEditedColumnIsFoundByKindBucketAndId) {
   expect_mended_by_bucket();
 }
 
+TEST_F(ReplicaDamage, ARowWhoseConnectionWasEditedIsMended) {
+  sql("update objects set connection_id = randomblob(16)" + where_object());
+  expect_mended_by_bucket();
+}
+
 TEST_F(ReplicaDamage, ADeletedRowIsFoundByItsBucket) {
   sql("delete from objects" + where_object());
   const VerifyReport report = must(verify(file));

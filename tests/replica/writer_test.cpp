@@ -5,6 +5,7 @@
 
 #include <functional>
 
+#include "replica/queries.h"
 #include "replica/verify.h"
 #include "tests/replica/model_server.h"
 
@@ -151,6 +152,68 @@ TEST_F(ReplicaWriter, ANewFileThatDoesNotMatchIsNotPutInPlace) {
   end.digest.of(Kind::kConnection).count += 1;
   must(stage.finish(end));
   EXPECT_EQ(must(writer->apply()).outcome, Outcome::kMismatch);
+  EXPECT_FALSE(std::filesystem::exists(file));
+}
+
+TEST_F(ReplicaWriter, ARowWrittenAnewDuringAFirstSyncIsThereOnceAsItIsNow) {
+  const ConnectionId shop = server.add_connection("shop");
+  server.begin(shop);
+  for (int i = 0; i < 12; ++i) server.put(shop, make_object(shop, "model_" + std::to_string(i), "from before"));
+  for (const bool removed : {false, true}) {
+    const std::filesystem::path other = directory / (removed ? "removed.sqlite" : "changed.sqlite");
+    auto writer = must(Writer::open(options_for(other)));
+    must(writer->begin_new("epoch-1", NewFile::kFirstSync, Timestamp::now()));
+    must(writer->restart(shop, server.connections.at(shop).incarnation));
+    for (int page = 0; page < 2; ++page) {
+      PageStage stage = must(writer->begin_page(shop));
+      must(stage.finish(server.page(shop, must(writer->position(shop)).cursor, 5, stage)));
+    }
+    server.begin(shop);
+    for (int i = 0; i < 12; ++i) {
+      const ObjectRecord object = make_object(shop, "model_" + std::to_string(i), "written anew");
+      if (removed && i % 2 == 0)
+        server.remove(shop, object.id);
+      else
+        server.put(shop, object);
+    }
+    EXPECT_EQ(sync(*writer, server, 5).outcome, Outcome::kApplied);
+    EXPECT_EQ(rows_of(other), rows_of(server));
+    EXPECT_TRUE(must(verify(other)).sound());
+    Reader reader = must(Reader::open(other));
+    EXPECT_EQ(must(must(reader.view()).search({.text = "before"})).hits.size(), 0U);
+    EXPECT_EQ(must(must(reader.view()).search({.text = "anew"})).hits.size(), removed ? 6U : 12U);
+  }
+}
+
+TEST_F(ReplicaWriter, APageOfAFirstSyncThatBreaksOffLeavesNothingOfItself) {
+  const ConnectionId shop = server.add_connection("shop");
+  std::mt19937 random(14);
+  change(server, shop, random, 60);
+  auto writer = open();
+  must(writer->begin_new("epoch-1", NewFile::kFirstSync, Timestamp::now()));
+  must(writer->restart(shop, server.connections.at(shop).incarnation));
+  for (const bool breaks_off : {false, true, false}) {
+    PageStage stage = must(writer->begin_page(shop));
+    const auto end = server.page(shop, must(writer->position(shop)).cursor, 7, stage);
+    if (!breaks_off) must(stage.finish(end));
+  }
+  EXPECT_EQ(sync(*writer, server, 7).outcome, Outcome::kApplied);
+  EXPECT_EQ(rows_of(file), rows_of(server));
+  EXPECT_TRUE(must(verify(file)).sound());
+}
+
+TEST_F(ReplicaWriter, ARowThatIsSentTwiceIsRefused) {
+  const ConnectionId shop = server.add_connection("shop");
+  auto writer = open();
+  must(writer->begin_new("epoch-1", NewFile::kFirstSync, Timestamp::now()));
+  must(writer->restart(shop, 1));
+  PageStage stage = must(writer->begin_page(shop));
+  auto end = server.page(shop, "", 10, stage);
+  server.page(shop, "", 10, stage);
+  end.digest.of(Kind::kConnection)
+      .add(hash_of_row_bytes(server.connections.at(shop).rows.begin()->second.bytes));  // it even says so
+  must(stage.finish(end));
+  EXPECT_EQ(writer->apply().error().code, Code::kCorrupt);
   EXPECT_FALSE(std::filesystem::exists(file));
 }
 
