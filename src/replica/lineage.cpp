@@ -47,46 +47,94 @@ struct Step {
   std::string full_name;
 };
 
-Result<std::vector<Step>> steps(View::Impl& impl, const Node& from, Direction direction) {
-  static constexpr std::string_view kColumnsUp =
-      "select source_object_id, source_column, transformation_type, expression, confidence, source_connection_id, "
-      "source_full_name from columns_lineage where target_object_id = ?1 and target_column = ?2 collate nocase";
-  static constexpr std::string_view kColumnsDown =
-      "select target_object_id, target_column, transformation_type, expression, confidence, connection_id, '' "
-      "from columns_lineage where source_object_id = ?1 and source_column = ?2 collate nocase";
-  static constexpr std::string_view kObjectsUp =
-      "select source_object_id, '', dependency_type, expression, confidence, source_connection_id, source_full_name "
-      "from dependencies where target_object_id = ?1";
-  static constexpr std::string_view kObjectsDown =
-      "select target_object_id, '', dependency_type, expression, confidence, connection_id, '' "
-      "from dependencies where source_object_id = ?1";
-  const bool up = direction == Direction::kUpstream, of_column = !from.column.empty();
-  TRY(auto query, Query::begin(impl, of_column ? (up ? kColumnsUp : kColumnsDown) : (up ? kObjectsUp : kObjectsDown)));
-  query->id(1, from.object);
-  if (of_column) query->text(2, from.column);
-  std::vector<Step> found;
-  for (;;) {
-    TRY(const bool row, query->step());
-    if (!row) break;
-    found.push_back({.object = query->id_at(0),
-                     .column = query->text_at(1),
-                     .type = query->text_at(2),
-                     .expression = query->optional_text_at(3),
-                     .confidence = query->integer_at(4),
-                     .connection = query->id_at(5),
-                     .full_name = query->text_at(6)});
+/// The edges of one node after the other, by statements that are taken once.
+class Steps {
+ public:
+  Steps(View::Impl& impl, Direction direction) : impl_(impl), direction_(direction) {}
+
+  /// Valid until the next call.
+  Result<const std::vector<Step>*> of(const Node& from) {
+    const bool of_column = !from.column.empty();
+    std::optional<Query>& query = of_column ? columns_ : objects_;
+    if (!query) {
+      TRY(auto taken, Query::begin(impl_, sql(of_column)));
+      query.emplace(std::move(taken));
+    }
+    Statement& statement = **query;
+    statement.id(1, from.object);
+    if (of_column) statement.text(2, from.column);
+    found_.clear();
+    for (;;) {
+      TRY(const bool row, statement.step());
+      if (!row) break;
+      found_.push_back({.object = statement.id_at(0),
+                        .column = statement.text_at(1),
+                        .type = statement.text_at(2),
+                        .expression = statement.optional_text_at(3),
+                        .confidence = statement.integer_at(4),
+                        .connection = statement.id_at(5),
+                        .full_name = statement.text_at(6)});
+    }
+    // Not by SQL: a sorter for each node costs more than all the rest.
+    std::sort(found_.begin(), found_.end(), [](const Step& a, const Step& b) {
+      return std::tie(a.full_name, a.object, a.column, a.type) < std::tie(b.full_name, b.object, b.column, b.type);
+    });
+    return &found_;
   }
-  // Not by SQL: a sorter for each node costs more than all the rest.
-  std::sort(found.begin(), found.end(), [](const Step& a, const Step& b) {
-    return std::tie(a.full_name, a.object, a.column, a.type) < std::tie(b.full_name, b.object, b.column, b.type);
-  });
-  return found;
-}
+
+ private:
+  std::string_view sql(bool of_column) const {
+    static constexpr std::string_view kColumnsUp =
+        "select source_object_id, source_column, transformation_type, expression, confidence, source_connection_id, "
+        "source_full_name from columns_lineage where target_object_id = ?1 and target_column = ?2 collate nocase";
+    static constexpr std::string_view kColumnsDown =
+        "select target_object_id, target_column, transformation_type, expression, confidence, connection_id, '' "
+        "from columns_lineage where source_object_id = ?1 and source_column = ?2 collate nocase";
+    static constexpr std::string_view kObjectsUp =
+        "select source_object_id, '', dependency_type, expression, confidence, source_connection_id, source_full_name "
+        "from dependencies where target_object_id = ?1";
+    static constexpr std::string_view kObjectsDown =
+        "select target_object_id, '', dependency_type, expression, confidence, connection_id, '' "
+        "from dependencies where source_object_id = ?1";
+    const bool up = direction_ == Direction::kUpstream;
+    return of_column ? (up ? kColumnsUp : kColumnsDown) : (up ? kObjectsUp : kObjectsDown);
+  }
+
+  View::Impl& impl_;
+  Direction direction_;
+  std::optional<Query> columns_, objects_;
+  std::vector<Step> found_;
+};
+
+/// Objects by their ids, by a statement that is taken once.
+class Objects {
+ public:
+  explicit Objects(View::Impl& impl) : impl_(impl) {}
+  Result<std::optional<ObjectRef>> find(const Uuid& id) {
+    if (!query_) {
+      TRY(auto taken,
+          Query::begin(impl_, "select " + std::string(kObjectRefColumns) + " from objects o where o.id = ?1"));
+      query_.emplace(std::move(taken));
+    }
+    Statement& statement = **query_;
+    statement.id(1, id);
+    TRY(const bool row, statement.step());
+    if (!row) return std::optional<ObjectRef>();
+    auto object = object_ref_at(statement, 0);
+    statement.reset();
+    return std::optional(std::move(object));
+  }
+
+ private:
+  View::Impl& impl_;
+  std::optional<Query> query_;
+};
 
 /// The search: what was reached, and on the way there the edges.
 class Walk {
  public:
-  Walk(View::Impl& impl, Direction direction, std::size_t limit) : impl_(impl), direction_(direction), limit_(limit) {}
+  Walk(View::Impl& impl, Direction direction, std::size_t limit)
+      : direction_(direction), limit_(limit), steps_(impl, direction), objects_(impl) {}
 
   std::vector<LineageNode> nodes;
   std::vector<LineageEdge> edges;
@@ -95,7 +143,7 @@ class Walk {
   Result<void> begin_at(const Uuid& object, const std::string& column) {
     const Node node{object, ascii_lower(column)};
     if (known_.contains(node)) return {};
-    TRY(const auto there, find_object(impl_, object));
+    TRY(const auto there, objects_.find(object));
     if (!there) return fail(Code::kNotFound, "The object is not in the replica.");
     known_.emplace(node, nodes.size());
     keys_.push_back(node);
@@ -108,8 +156,8 @@ class Walk {
   Result<void> run(std::size_t depth, Follow follow) {
     for (; next_ < nodes.size(); ++next_) {
       const bool last = depth != 0 && nodes[next_].depth >= depth;
-      TRY(const auto found, steps(impl_, keys_[next_], direction_));
-      for (const Step& step : found) {
+      TRY(const auto* const found, steps_.of(keys_[next_]));
+      for (const Step& step : *found) {
         if (!follow(nodes[next_], step)) continue;
         const Node node{step.object, ascii_lower(step.column)};
         auto at = known_.find(node);
@@ -136,28 +184,27 @@ class Walk {
 
  private:
   Result<ObjectRef> of_step(const Step& step) {
-    if (const auto at = objects_.find(step.object); at != objects_.end()) return at->second;
-    TRY(auto there, find_object(impl_, step.object));
+    // A node of the same object, of another column, has it already.
+    if (const auto at = of_object_.find(step.object); at != of_object_.end()) return nodes[at->second].object;
+    of_object_.emplace(step.object, nodes.size());
+    TRY(auto there, objects_.find(step.object));
+    if (there) return std::move(*there);
     ObjectRef object;
-    if (there) {
-      object = std::move(*there);
-    } else {
-      object.id = step.object;
-      object.connection = {step.connection};
-      object.name = object.full_name = step.full_name;
-      object.here = false;
-    }
-    objects_.emplace(step.object, object);
+    object.id = step.object;
+    object.connection = {step.connection};
+    object.name = object.full_name = step.full_name;
+    object.here = false;
     return object;
   }
 
-  View::Impl& impl_;
   Direction direction_;
   std::size_t limit_;
+  Steps steps_;
+  Objects objects_;
   std::size_t next_ = 0;
   std::vector<Node> keys_;  // of nodes, index by index
   std::unordered_map<Node, std::size_t, NodeHash> known_;
-  std::unordered_map<Uuid, ObjectRef> objects_;
+  std::unordered_map<Uuid, std::size_t> of_object_;  // a node of it
 };
 
 /// Whether every relation that reads the object says from which columns.
@@ -250,20 +297,22 @@ class ImpactOf {
       return std::tie(a.depth, a.object) < std::tie(b.depth, b.object);
     });
     std::set<Uuid> listed{target_.object.id};
+    Steps steps(impl_, Direction::kDownstream);
+    Objects objects(impl_);
     for (std::size_t i = 0; i < queue.size(); ++i) {
       const auto [depth, object, whole] = queue[i];
       if (listed.insert(object).second) {
-        TRY(auto there, find_object(impl_, object));
+        TRY(auto there, objects.find(object));
         if (there) list(impact, std::move(*there), depth);
       }
       if (queue.size() > limit_ + 1) {
         impact.truncated = true;
         continue;
       }
-      TRY(const auto found, steps(impl_, {object, ""}, Direction::kDownstream));
-      for (const Step& step : found) {
+      TRY(const auto* const found, steps.of({object, ""}));
+      for (const Step& step : *found) {
         if (step.type == "macro" || depths_.contains(step.object)) continue;
-        TRY(auto there, find_object(impl_, step.object));
+        TRY(auto there, objects.find(step.object));
         if (!there) continue;
         bool whole_reader = whole;
         if (!whole && !is_reader(there->object_type)) {
