@@ -24,6 +24,7 @@
 #include "replica/schema.h"
 #include "replica/verify.h"
 #include "wire/changes_page.h"
+#include "wire/row_bytes.h"
 
 namespace {
 
@@ -207,6 +208,74 @@ Import import_by_shell(const fs::path& file, const fs::path& directory) {
   return import;
 }
 
+/// A push of some models: objects and columns with another description, staged and applied, again and again.
+void changes(const bench::OrganizationSpec& spec, const Pages& pages, const fs::path& file, int rounds) {
+  constexpr std::size_t kObjects = 30, kColumns = 170;
+  auto writer = must(Writer::open({.file = file,
+                                   .organization = bench::describe_organization(spec).id,
+                                   .server = "https://example.org",
+                                   .what = "bench"}));
+  const ConnectionId connection = pages.of.begin()->first;
+  std::vector<ObjectRecord> objects;
+  std::vector<ColumnRecord> columns;
+  for (const auto& page : pages.of.begin()->second) {
+    wire::ChangesPageReader reader;
+    reader.feed(page);
+    while (must(reader.next()) != wire::ChangesPageReader::Event::kEnd) {
+      const auto kind = static_cast<Kind>(reader.row().bytes[0]);
+      if (kind == Kind::kObject && objects.size() < kObjects)
+        objects.push_back(must(wire::decode_row_bytes<ObjectRecord>(reader.row().bytes)).record);
+      if (kind == Kind::kColumn && columns.size() < kColumns)
+        columns.push_back(must(wire::decode_row_bytes<ColumnRecord>(reader.row().bytes)).record);
+    }
+  }
+  std::vector<double> walls, cpus;
+  for (int round = 0; round < rounds; ++round) {
+    const Position position = must(writer->position(connection));
+    wire::ChangesEnd end;
+    end.connection_version = end.snapshot = must(writer->state()).version.value();
+    ++end.connection_version.value;
+    ++end.snapshot.value;
+    end.cursor = "after " + std::to_string(round);
+    end.up_to_date = true;
+    end.digest = position.digest;
+    std::string page;
+    wire::ChangesPageWriter out(page);
+    const auto add = [&](auto& record) {
+      KindDigest& digest = end.digest.of(std::remove_reference_t<decltype(record)>::kKind);
+      std::string bytes;
+      append_row_bytes(bytes, record);
+      digest.remove(hash_of_row_bytes(bytes));
+      record.description = record.name + " of round " + std::to_string(round);
+      bytes.clear();
+      append_row_bytes(bytes, record);
+      digest.add(hash_of_row_bytes(bytes));
+      out.add_row(end.snapshot, hash_of_row_bytes(bytes), [&bytes](std::string& to) { to += bytes; });
+    };
+    for (auto& object : objects) add(object);
+    for (auto& column : columns) add(column);
+    out.finish(end.to_json());
+    const auto start = Clock::now();
+    const double cpu = cpu_seconds();
+    for (const auto& one : must(writer->state()).connections)
+      if (one.connection != connection) must(writer->confirm(one.connection, one.version, one.digest, end.snapshot));
+    stage(*writer, connection, page);
+    const Applied applied = must(writer->apply());
+    walls.push_back(seconds_since(start));
+    cpus.push_back(cpu_seconds() - cpu);
+    if (applied.outcome != Applied::Outcome::kApplied || applied.version != end.snapshot) {
+      std::fprintf(stderr, "a change was not applied\n");
+      std::exit(1);
+    }
+    writer->settle();
+  }
+  std::sort(walls.begin(), walls.end());
+  std::sort(cpus.begin(), cpus.end());
+  std::printf("a push of %zu rows: p50 %.1f ms, worst of %zu %.1f ms; cpu %.1f, %.1f ms\n",
+              objects.size() + columns.size(), walls[walls.size() / 2] * 1e3, walls.size(), walls.back() * 1e3,
+              cpus[cpus.size() / 2] * 1e3, cpus.back() * 1e3);
+}
+
 void time_query(const char* what, int rounds, const std::function<std::size_t()>& ask) {
   std::vector<double> times;
   std::size_t results = 0;
@@ -316,6 +385,11 @@ int main(int argc, char** argv) {
               import.wall * 1e3, imports[0].wall * 1e3, import.cpu * 1e3, import.wall / middle.total(),
               import.cpu / middle.cpu);
   queries(spec, file);
+  changes(spec, pages, file, 100);
+  if (!must(verify(file)).sound()) {
+    std::fprintf(stderr, "the replica is not sound after the changes\n");
+    return 1;
+  }
   fs::remove_all(directory);
   return 0;
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
+#include <tuple>
 
 #include "replica/writer_impl.h"
 
@@ -65,39 +67,24 @@ class Merge {
   bool index_lost = false;
 
   Result<void> run(ConnectionId connection, Buckets& buckets) {
-    TRY(auto staged, open_.db.prepare("select kind, id, row_version, row_hash, row from sync_staged_rows "
-                                      "where connection_id = ?1 order by kind, id"));
-    staged.id(1, connection.value);
-    for (;;) {
-      TRY(const bool there, staged.step());
-      if (!there) return {};
-      const auto kind = static_cast<Kind>(staged.integer_at(0));
-      const Uuid id = staged.id_at(1);
+    TRY(auto entries, entries_of(connection));
+    // By kind and by the rows' place in the file: FTS5 writes what it has gathered as soon as a row lies before the one
+    // before it.
+    std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+      return std::tie(a.kind, a.place, a.staged) < std::tie(b.kind, b.place, b.staged);
+    });
+    TRY(auto staged, open_.db.prepare("select row_version, row_hash, row from sync_staged_rows where rowid = ?1"));
+    for (const auto& [kind, place, rowid, id] : entries) {
       KindDigest& bucket = buckets[index_of(kind)][bucket_of(id)];
+      // Again: a row of another connection's may have come or gone meanwhile.
       TRY(const auto found, open_.table(kind).find(id));
-      if (staged.is_null(3)) {
-        if (!found || found->connection != connection.value) continue;
-        TRY_VOID(remove(kind, found->seq));
-        bucket.remove(found->hash);
-        continue;
-      }
-      if (found && found->connection != connection.value && !is_stray(*found))
-        return fail(Code::kCorrupt, "The server sent a row that another connection has.");
-      const RowHash hash = hash_at(staged, 3);
-      TRY(const auto fields, wire::read_row_bytes(staged.bytes_at(4)));
-      const Version version{staged.integer_at(2)};
-      if (found) {
-        if (index_ != nullptr && (found->hash != hash || adopt_)) TRY_VOID(keep(index_->forget(kind, found->seq)));
-        TRY_VOID(open_.table(kind).update(found->seq, fields, version, hash));
-        if (index_ != nullptr && (found->hash != hash || adopt_)) TRY_VOID(keep(index_->learn(kind, found->seq)));
-        bucket.remove(found->hash);
-      } else {
-        TRY(const std::int64_t seq, open_.table(kind).insert(fields, version, hash));
-        if (index_ != nullptr) TRY_VOID(keep(index_->learn(kind, seq)));
-      }
-      bucket.add(hash);
-      ++rows;
+      staged.integer(1, rowid);
+      TRY(const bool there, staged.step());
+      if (!there) return fail(Code::kCorrupt, "The replica's file is damaged.", "Run `tideline verify`.");
+      TRY_VOID(merge(connection, kind, found, staged, bucket));
+      staged.reset();
     }
+    return {};
   }
 
   /// Rows of the connection that are not staged as there; all of them with `all`.
@@ -123,6 +110,65 @@ class Merge {
   }
 
  private:
+  struct Entry {
+    Kind kind;
+    std::int64_t place;   // of the row that is there; behind all of them where it is new
+    std::int64_t staged;  // its rowid
+    Uuid id;
+  };
+
+  Result<std::vector<Entry>> entries_of(ConnectionId connection) {
+    std::vector<Entry> entries;
+    TRY(auto staged, open_.db.prepare("select rowid, kind, id from sync_staged_rows where connection_id = ?1"));
+    staged.id(1, connection.value);
+    for (;;) {
+      TRY(const bool there, staged.step());
+      if (!there) return entries;
+      const std::int64_t number = staged.integer_at(1);
+      if (number < 1 || number > static_cast<std::int64_t>(kKindCount))
+        return fail(Code::kCorrupt, "The replica's file is damaged.", "Run `tideline verify`.");
+      const auto kind = static_cast<Kind>(number);
+      const Uuid id = staged.id_at(2);
+      TRY(const auto found, open_.table(kind).find(id));
+      const std::int64_t place = found ? found->seq : std::numeric_limits<std::int64_t>::max();
+      entries.push_back({kind, place, staged.integer_at(0), id});
+    }
+  }
+
+  /// One staged row or tombstone: row_version, row_hash, row.
+  Result<void> merge(ConnectionId connection, Kind kind, const std::optional<RowTable::Found>& found, Statement& staged,
+                     KindDigest& bucket) {
+    if (staged.is_null(1)) {
+      if (!found || found->connection != connection.value) return {};
+      TRY_VOID(remove(kind, found->seq));
+      bucket.remove(found->hash);
+      return {};
+    }
+    if (found && found->connection != connection.value && !is_stray(*found))
+      return fail(Code::kCorrupt, "The server sent a row that another connection has.");
+    const Version version{staged.integer_at(0)};
+    const RowHash hash = hash_at(staged, 1);
+    TRY(const auto fields, wire::read_row_bytes(staged.bytes_at(2)));
+    RowTable& table = open_.table(kind);
+    if (found) {
+      RowTable::Change change;
+      if (!adopt_) {
+        TRY(change, table.change(found->seq, fields));
+      }
+      const bool searched = change.searched && SearchIndex::covers(kind);
+      if (index_ != nullptr && searched) TRY_VOID(keep(index_->forget(kind, found->seq)));
+      TRY_VOID(table.update(found->seq, fields, version, hash, change.indexed));
+      if (index_ != nullptr && searched) TRY_VOID(keep(index_->learn(kind, found->seq)));
+      bucket.remove(found->hash);
+    } else {
+      TRY(const std::int64_t seq, table.insert(fields, version, hash));
+      if (index_ != nullptr) TRY_VOID(keep(index_->learn(kind, seq)));
+    }
+    bucket.add(hash);
+    ++rows;
+    return {};
+  }
+
   /// Whose column was damaged, so that it is of no connection.
   bool is_stray(const RowTable::Found& row) const {
     return adopt_ &&
@@ -275,10 +321,10 @@ Result<std::optional<Version>> applied_version(Database& database) {
 
 Result<Applied> Writer::Impl::apply() {
   drop_page();
-  TRY(OpenDatabase* const open, need_target());
-  TRY(const auto connections, known_connections(open->db));
+  TRY(const auto* const all, known());
+  const std::vector<KnownConnection> of_all = *all;
   Applied applied;
-  applied.incomplete = behind(without_removed(connections));
+  applied.incomplete = behind(without_removed(of_all));
   if (!applied.incomplete.empty()) {
     applied.outcome = Applied::Outcome::kIncomplete;
     if (main) {
@@ -286,25 +332,32 @@ Result<Applied> Writer::Impl::apply() {
     }
     return applied;
   }
-  return building ? apply_to_building(connections) : apply_to_main(connections);
+  // Whatever comes of it; what was confirmed is asked for again where it was not applied.
+  forget_known(true);
+  return building ? apply_to_building(of_all) : apply_to_main(of_all);
 }
 
-Result<Applied> Writer::Impl::apply_to_main(const std::vector<KnownConnection>& connections) {
+Result<Applied> Writer::Impl::apply_to_main(const std::vector<KnownConnection>& of_all) {
   Database& db = main->db;
   Applied applied;
-  const bool any = std::any_of(connections.begin(), connections.end(), [](const auto& one) { return one.staged; });
+  const bool any =
+      std::any_of(of_all.begin(), of_all.end(), [](const auto& one) { return one.staged || one.confirmed; });
   TRY(const auto closed, get_state(db, "closed"));
   if (!any && !closed && !repairing) {
-    applied.version = common_version(connections);
+    applied.version = common_version(of_all);
     return applied;
   }
   bool repaired = repairing;
-  for (const auto& one : connections) repaired = repaired || one.repaired_through.has_value();
-  TRY(auto index, SearchIndex::prepare(db));
+  for (const auto& one : of_all) repaired = repaired || one.repaired_through.has_value();
+  if (!main->search) {
+    TRY(auto index, SearchIndex::prepare(db));
+    main->search.emplace(std::move(index));
+  }
   TRY(auto transaction, Transaction::begin(db));
   // After a repair the index is built anew: what it says of rows that were damaged is not known.
-  Merge merge(*main, repaired ? nullptr : &index, repaired, connections);
-  for (const auto& one : connections) {
+  Merge merge(*main, repaired ? nullptr : &*main->search, repaired, of_all);
+  for (const auto& one : of_all) {
+    if (one.confirmed) TRY_VOID(store_applied(db, one));
     if (!one.staged) continue;
     if (one.removed) {
       TRY_VOID(merge.remove_others(one.id, true));
@@ -340,18 +393,18 @@ Result<Applied> Writer::Impl::apply_to_main(const std::vector<KnownConnection>& 
   repairing = false;
   applied.rows = merge.rows;
   applied.removed = merge.removed;
-  applied.version = common_version(without_removed(connections));
+  applied.version = common_version(without_removed(of_all));
   return applied;
 }
 
-Result<Applied> Writer::Impl::apply_to_building(const std::vector<KnownConnection>& connections) {
+Result<Applied> Writer::Impl::apply_to_building(const std::vector<KnownConnection>& of_all) {
   Database& db = building->db;
   Applied applied;
   TRY(auto transaction, Transaction::begin(db));
-  const auto left = without_removed(connections);
+  const auto left = without_removed(of_all);
   std::vector<std::pair<ConnectionId, Buckets>> buckets;
   std::unique_ptr<SearchBuilder> search;
-  if (loading && left.size() == connections.size()) {
+  if (loading && left.size() == of_all.size()) {
     for (const auto& one : left) {
       const auto of_rows = loading->buckets.find(one.id);
       buckets.emplace_back(one.id, of_rows == loading->buckets.end() ? Buckets() : of_rows->second);
@@ -360,8 +413,8 @@ Result<Applied> Writer::Impl::apply_to_building(const std::vector<KnownConnectio
     loading.reset();
   } else {
     TRY_VOID(end_loading());
-    Merge merge(*building, nullptr, true, connections);
-    for (const auto& one : connections) {
+    Merge merge(*building, nullptr, true, of_all);
+    for (const auto& one : of_all) {
       if (one.removed) {
         TRY_VOID(merge.remove_others(one.id, true));
         TRY_VOID(delete_applied(db, one.id));

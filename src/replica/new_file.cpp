@@ -44,6 +44,7 @@ Result<void> Writer::Impl::open_databases(bool damaged) {
     }
     TRY(auto open, OpenDatabase::prepare(*present, false, std::move(db)));
     main.emplace(std::move(open));
+    follow_log();
   }
   // The highest one beside it may be a new file that a crash interrupted; every other is left over.
   auto numbers = files.databases();
@@ -79,6 +80,7 @@ Result<void> Writer::Impl::open_databases(bool damaged) {
 }
 
 Result<void> Writer::Impl::begin_building(std::string_view epoch) {
+  forget_known(true);
   const auto numbers = files.databases();
   const int number = numbers.empty() ? 1 : numbers.back() + 1;
   TRY(auto db, Database::open(files.database(number), Database::Mode::kCreate, kWriterBusyMilliseconds));
@@ -103,6 +105,7 @@ Result<void> Writer::Impl::begin_building(std::string_view epoch) {
 }
 
 void Writer::Impl::drop_building() {
+  forget_known(true);
   page.reset();
   loading.reset();
   if (!building) return;
@@ -138,7 +141,21 @@ Result<void> Writer::Impl::finish_building(const std::vector<std::pair<Connectio
   return put_in_place(number);
 }
 
+void Writer::Impl::follow_log() {
+  log_frames = 0;
+  sqlite3_wal_hook(
+      main->db.get(),
+      [](void* frames, sqlite3* db, const char*, int count) {
+        *static_cast<int*>(frames) = count;
+        if (count >= kMostLogFrames)
+          sqlite3_wal_checkpoint_v2(db, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+        return SQLITE_OK;
+      },
+      &log_frames);
+}
+
 Result<void> Writer::Impl::put_in_place(int number) {
+  forget_known(true);
   {
     TRY(auto db, Database::open(files.database(number), Database::Mode::kWrite, kWriterBusyMilliseconds));
     // Not waited for here: the file is made durable as a whole before it is put in place.
@@ -154,6 +171,7 @@ Result<void> Writer::Impl::put_in_place(int number) {
   TRY_VOID(set_up_connection(db));
   TRY(auto open, OpenDatabase::prepare(number, false, std::move(db)));
   main.emplace(std::move(open));
+  follow_log();
   // One that was damaged was not open, and is left over.
   for (const int other : files.databases())
     if (other != number) files.remove(other);

@@ -172,6 +172,9 @@ class Writer {
   Result<void> drop_staging();
   /// O(what was staged), and for a new file O(rows).
   Result<Applied> apply();
+  /// What can wait: the write-ahead log is written back into the database once it is long, which may take as long as
+  /// the disk does. For a writer that stays open, to be called when nobody waits for it.
+  void settle();
 
   // ---- Repair
 

@@ -1,6 +1,9 @@
 #include "replica/rows.h"
 
+#include <algorithm>
 #include <cstring>
+
+#include "replica/search_index.h"
 
 namespace tideline::replica {
 namespace {
@@ -16,6 +19,24 @@ RowHash hash_at(Statement& statement, int column) {
   return hash;
 }
 
+/// Whether the column holds the row's value of the field.
+bool is_value(const Statement& statement, int column, const FieldLayout& field, const wire::RowFields& row) {
+  const auto& value = row.value(field.tag);
+  if (!value || statement.is_null(column)) return !value && statement.is_null(column);
+  switch (field.type) {
+    case FieldType::kText:
+    case FieldType::kJson:
+    case FieldType::kId:
+      return statement.bytes_at(column) == *value;
+    case FieldType::kInteger:
+    case FieldType::kTime:
+      return statement.integer_at(column) == row.integer(field.tag);
+    case FieldType::kBoolean:
+      return (statement.integer_at(column) != 0) == row.boolean(field.tag);
+  }
+  return false;
+}
+
 }  // namespace
 
 // Parameters: a field's is its tag; then row_version, row_hash, unknown_fields, and of an update seq.
@@ -25,19 +46,38 @@ Result<RowTable> RowTable::prepare(Database& database, Kind kind) {
   table.handle_ = database.get();
   const TableLayout& layout = *table.layout_;
   const std::size_t fields = layout.fields.size();
-  std::string names, values, sets;
-  const auto add = [&](std::string_view name, std::size_t number) {
-    names.append(names.empty() ? "" : ", ").append(name);
-    values.append(values.empty() ? "" : ", ").append(parameter(number));
-    sets.append(sets.empty() ? "" : ", ").append(name).append(" = ").append(parameter(number));
+  std::string names, values, sets, unindexed, watched;
+  const auto append = [](std::string& list, std::string_view what) {
+    list.append(list.empty() ? "" : ", ").append(what);
   };
-  for (const auto& field : layout.fields) add(field.name, field.tag);
+  const auto add = [&](std::string_view name, std::size_t number, bool indexed = false) {
+    append(names, name);
+    append(values, parameter(number));
+    const std::string set = std::string(name) + " = " + parameter(number);
+    append(sets, set);
+    if (!indexed) append(unindexed, set);
+  };
+  const auto is_in = [](const std::vector<const char*>& list, std::string_view name) {
+    return std::find(list.begin(), list.end(), name) != list.end();
+  };
+  for (const auto& field : layout.fields) {
+    Watched one{&field, is_in(indexed_columns(kind), field.name), false};
+    for (const auto& index : search_indexes())
+      one.searched = one.searched || (index.kind == kind && is_in(index.columns, field.name));
+    add(field.name, field.tag, one.indexed);
+    if (!one.indexed && !one.searched) continue;
+    append(watched, field.name);
+    table.watched_.push_back(one);
+  }
   add("row_version", fields + 1);
   add("row_hash", fields + 2);
   add("unknown_fields", fields + 3);
   TRY(table.insert_, database.prepare("insert into " + layout.table + " (" + names + ") values (" + values + ")"));
   TRY(table.update_,
       database.prepare("update " + layout.table + " set " + sets + " where seq = " + parameter(fields + 4)));
+  TRY(table.update_unindexed_,
+      database.prepare("update " + layout.table + " set " + unindexed + " where seq = " + parameter(fields + 4)));
+  TRY(table.watched_values_, database.prepare("select " + watched + " from " + layout.table + " where seq = ?1"));
   TRY(table.remove_, database.prepare("delete from " + layout.table + " where seq = ?1"));
   TRY(table.find_, database.prepare("select seq, row_hash, " + std::string(layout.connection_column()) + " from " +
                                     layout.table + " where id = ?1"));
@@ -90,10 +130,27 @@ Result<std::int64_t> RowTable::insert(const wire::RowFields& row, Version versio
   return fail(std::move(error));
 }
 
-Result<void> RowTable::update(std::int64_t seq, const wire::RowFields& row, Version version, const RowHash& hash) {
-  bind(update_, row, version, hash);
-  update_.integer(static_cast<int>(layout_->fields.size()) + 4, seq);
-  return update_.run();
+Result<RowTable::Change> RowTable::change(std::int64_t seq, const wire::RowFields& row) {
+  Change change{false, false};
+  watched_values_.integer(1, seq);
+  TRY(const bool there, watched_values_.step());
+  if (!there) return Change();
+  for (std::size_t i = 0; i < watched_.size(); ++i) {
+    const Watched& one = watched_[i];
+    if (is_value(watched_values_, static_cast<int>(i), *one.field, row)) continue;
+    change.indexed = change.indexed || one.indexed;
+    change.searched = change.searched || one.searched;
+  }
+  watched_values_.reset();
+  return change;
+}
+
+Result<void> RowTable::update(std::int64_t seq, const wire::RowFields& row, Version version, const RowHash& hash,
+                              bool indexed) {
+  Statement& statement = indexed ? update_ : update_unindexed_;
+  bind(statement, row, version, hash);
+  statement.integer(static_cast<int>(layout_->fields.size()) + 4, seq);
+  return statement.run();
 }
 
 Result<void> RowTable::remove(std::int64_t seq) { return remove_.integer(1, seq).run(); }

@@ -18,7 +18,15 @@ class RowTable {
 
   /// A row that is there already with this id: kConflict.
   Result<std::int64_t> insert(const wire::RowFields& row, Version version, const RowHash& hash);
-  Result<void> update(std::int64_t seq, const wire::RowFields& row, Version version, const RowHash& hash);
+  /// What an update would change beyond the row itself.
+  struct Change {
+    bool indexed = true;   // a column that an index is over
+    bool searched = true;  // one that is searched
+  };
+  Result<Change> change(std::int64_t seq, const wire::RowFields& row);
+  /// Indexes are left alone where `indexed` is false: SQLite would write each entry anew, the same or not.
+  Result<void> update(std::int64_t seq, const wire::RowFields& row, Version version, const RowHash& hash,
+                      bool indexed = true);
   Result<void> remove(std::int64_t seq);
 
   struct Found {
@@ -30,9 +38,15 @@ class RowTable {
 
  private:
   void bind(Statement& statement, const wire::RowFields& row, Version version, const RowHash& hash);
+  struct Watched {
+    const FieldLayout* field = nullptr;
+    bool indexed = false;
+    bool searched = false;
+  };
   const TableLayout* layout_ = nullptr;
   sqlite3* handle_ = nullptr;
-  Statement insert_, update_, remove_, find_;
+  std::vector<Watched> watched_;
+  Statement insert_, update_, update_unindexed_, watched_values_, remove_, find_;
 };
 
 /// Every row of a table, one after the other, as bytes. The layout is that of the file.

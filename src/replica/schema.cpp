@@ -231,6 +231,19 @@ Result<void> create_id_indexes(Database& database) {
 
 Result<void> create_indexes(Database& database) { return database.run(kIndexes); }
 
+const std::vector<const char*>& indexed_columns(Kind kind) {
+  static const std::array<std::vector<const char*>, kKindCount> kColumns{{
+      {"id"},
+      {"id", "relative_path"},
+      {"id", "name", "full_name", "file_id"},
+      {"id", "object_id", "position", "name"},
+      {"id", "source_object_id", "target_object_id"},
+      {"id", "source_object_id", "source_column", "target_object_id", "target_column"},
+      {"id", "object_id"},
+  }};
+  return kColumns[index_of(kind)];
+}
+
 Result<std::optional<std::string>> get_state(Database& database, std::string_view key) {
   TRY(auto statement, database.prepare("select value from sync_state where key = ?1"));
   statement.text(1, key);

@@ -56,6 +56,8 @@ Result<void> create_tables(Database& database);
 Result<void> create_id_indexes(Database& database);
 /// All others.
 Result<void> create_indexes(Database& database);
+/// The columns any of them is over.
+const std::vector<const char*>& indexed_columns(Kind kind);
 
 /// `sync_state`: facts by name.
 Result<std::optional<std::string>> get_state(Database& database, std::string_view key);

@@ -1,5 +1,7 @@
 #include "replica/search_index.h"
 
+#include <algorithm>
+
 namespace tideline::replica {
 namespace {
 
@@ -84,30 +86,61 @@ bool SearchIndex::covers(Kind kind) {
   return kind == Kind::kObject || kind == Kind::kColumn || kind == Kind::kDocumentation;
 }
 
+// With values and not "insert … select": a statement that might write several rows opens a savepoint, and at each FTS5
+// writes out what it has gathered, a segment a row.
 Result<SearchIndex> SearchIndex::prepare(Database& database) {
   SearchIndex search;
-  for (const auto& index : search_indexes()) {
-    const std::string name = index.name, columns = columns_of(index);
-    const std::string from = " from " + std::string(index.content) + " where seq = ?1";
-    OfKind& of_kind = search.kinds_[index_of(index.kind)];
-    TRY(auto forget, database.prepare("insert into " + name + " (" + name + ", rowid, " + columns +
-                                      ") select 'delete', seq, " + columns + from));
-    TRY(auto learn,
-        database.prepare("insert into " + name + " (rowid, " + columns + ") select seq, " + columns + from));
-    of_kind.forget.push_back(std::move(forget));
-    of_kind.learn.push_back(std::move(learn));
+  for (const Kind kind : kKinds) {
+    if (!covers(kind)) continue;
+    OfKind& of_kind = search.kinds_[index_of(kind)];
+    std::vector<std::string> columns;
+    std::string content;
+    for (const auto& index : search_indexes()) {
+      if (index.kind != kind) continue;
+      content = index.content;
+      OfIndex& of_index = of_kind.indexes.emplace_back();
+      std::string parameters;
+      for (const std::string column : index.columns) {
+        auto at = std::find(columns.begin(), columns.end(), column);
+        if (at == columns.end()) at = columns.insert(at, column);
+        of_index.values.push_back(static_cast<int>(at - columns.begin()));
+        parameters += ", ?" + std::to_string(of_index.values.size() + 1);
+      }
+      const std::string name = index.name, names = columns_of(index);
+      TRY(of_index.forget, database.prepare("insert into " + name + " (" + name + ", rowid, " + names +
+                                            ") values ('delete', ?1" + parameters + ")"));
+      TRY(of_index.learn,
+          database.prepare("insert into " + name + " (rowid, " + names + ") values (?1" + parameters + ")"));
+    }
+    std::string list;
+    for (const auto& column : columns) list.append(list.empty() ? "" : ", ").append(column);
+    TRY(of_kind.row, database.prepare("select " + list + " from " + content + " where seq = ?1"));
   }
   return search;
 }
 
-Result<void> SearchIndex::forget(Kind kind, std::int64_t seq) {
-  for (auto& statement : kinds_[index_of(kind)].forget) TRY_VOID(statement.integer(1, seq).run());
+Result<void> SearchIndex::run(Kind kind, std::int64_t seq, Statement OfIndex::* statement) {
+  OfKind& of_kind = kinds_[index_of(kind)];
+  if (of_kind.indexes.empty()) return {};
+  TRY(const bool there, of_kind.row.integer(1, seq).step());
+  if (!there) return {};
+  for (auto& of_index : of_kind.indexes) {
+    Statement& insert = of_index.*statement;
+    insert.integer(1, seq);
+    for (std::size_t i = 0; i < of_index.values.size(); ++i)
+      sqlite3_bind_value(insert.get(), static_cast<int>(i) + 2,
+                         sqlite3_column_value(of_kind.row.get(), of_index.values[i]));
+    if (auto done = insert.run(); !done) {
+      of_kind.row.reset();
+      return done;
+    }
+  }
+  of_kind.row.reset();
   return {};
 }
 
-Result<void> SearchIndex::learn(Kind kind, std::int64_t seq) {
-  for (auto& statement : kinds_[index_of(kind)].learn) TRY_VOID(statement.integer(1, seq).run());
-  return {};
-}
+Result<void> SearchIndex::forget(Kind kind, std::int64_t seq) { return run(kind, seq, &OfIndex::forget); }
+
+Result<void> SearchIndex::learn(Kind kind, std::int64_t seq) { return run(kind, seq, &OfIndex::learn); }
 
 }  // namespace tideline::replica

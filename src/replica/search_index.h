@@ -44,9 +44,15 @@ class SearchIndex {
   Result<void> learn(Kind kind, std::int64_t seq);
 
  private:
-  struct OfKind {
-    std::vector<Statement> forget, learn;
+  struct OfIndex {
+    Statement forget, learn;  // rowid, and then the values
+    std::vector<int> values;  // of those of the row's statement
   };
+  struct OfKind {
+    Statement row;
+    std::vector<OfIndex> indexes;
+  };
+  Result<void> run(Kind kind, std::int64_t seq, Statement OfIndex::* statement);
   std::array<OfKind, kKindCount> kinds_;
 };
 

@@ -25,6 +25,17 @@ Result<bool> has_rows_staged(Database& database, ConnectionId connection) {
   return statement.integer_at(0) != 0;
 }
 
+Position position_of(const KnownConnection& known) {
+  return {.connection = known.id,
+          .incarnation = known.incarnation,
+          .cursor = known.cursor,
+          .staged = known.staged,
+          .fresh = known.fresh || known.confirmed,
+          .version = known.applied_version,
+          .valid_through = known.applied_through,
+          .digest = known.applied_digest};
+}
+
 Result<void> run_for(Database& database, std::string_view sql, ConnectionId connection) {
   TRY(auto statement, database.prepare(sql));
   return statement.id(1, connection.value).run();
@@ -77,6 +88,9 @@ Result<std::vector<KnownConnection>> known_connections(Database& database) {
                                .valid_through = {applied.integer_at(4)},
                                .applied = true};
     TRY(connection.digest, digest_at(applied, 5));
+    connection.applied_version = connection.version;
+    connection.applied_through = connection.valid_through;
+    connection.applied_digest = connection.digest;
     connections.push_back(std::move(connection));
   }
   TRY(auto staged, database.prepare("select id, incarnation, cursor, whole, removed, fresh, repaired_through, version, "
@@ -121,12 +135,37 @@ Result<OpenDatabase*> Writer::Impl::need_target() {
   return fail(Code::kConflict, "There is no replica yet to stage into.", {}, "begin_new comes first");
 }
 
-Result<KnownConnection> Writer::Impl::known(ConnectionId connection) {
+Result<const std::vector<KnownConnection>*> Writer::Impl::known() {
   TRY(OpenDatabase* const open, need_target());
-  TRY(const auto all, known_connections(open->db));
-  for (const auto& one : all)
+  if (!remembered) {
+    TRY(auto all, known_connections(open->db));
+    for (auto& one : all) {
+      const auto through = confirmed.find(one.id);
+      if (through == confirmed.end() || one.staged) continue;
+      one.confirmed = true;
+      one.valid_through = std::max(one.valid_through, through->second);
+    }
+    remembered.emplace(std::move(all));
+  }
+  return &*remembered;
+}
+
+Result<KnownConnection> Writer::Impl::known(ConnectionId connection) {
+  TRY(const auto* const all, known());
+  for (const auto& one : *all)
     if (one.id == connection) return one;
   return KnownConnection{.id = connection};
+}
+
+Result<void> Writer::Impl::store(const KnownConnection& connection) {
+  forget_known(false);
+  confirmed.erase(connection.id);
+  return store_staged(target()->db, connection);
+}
+
+void Writer::Impl::forget_known(bool with_confirmed) {
+  remembered.reset();
+  if (with_confirmed) confirmed.clear();
 }
 
 Writer::Writer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -154,32 +193,16 @@ Result<WriterState> Writer::state() {
   TRY(const auto schema, get_state(open->db, "schema"));
   state.epoch = epoch.value_or("");
   state.schema = schema ? std::strtoll(schema->c_str(), nullptr, 10) : 0;
-  TRY(const auto connections, known_connections(open->db));
-  for (const auto& one : connections) {
-    TRY(const Position position, this->position(one.id));
-    if (!one.removed) state.connections.push_back(position);
-  }
+  TRY(const auto* const connections, impl_->known());
+  for (const auto& one : *connections)
+    if (!one.removed) state.connections.push_back(position_of(one));
   return state;
 }
 
 Result<Position> Writer::position(ConnectionId connection) {
-  Position position{.connection = connection};
-  OpenDatabase* const open = impl_->target();
-  if (open == nullptr) return position;
+  if (impl_->target() == nullptr) return Position{.connection = connection};
   TRY(const KnownConnection known, impl_->known(connection));
-  position.incarnation = known.incarnation;
-  position.cursor = known.cursor;
-  position.staged = known.staged;
-  position.fresh = known.fresh;
-  TRY(auto applied, open->db.prepare("select version, valid_through, digest from sync_connections where id = ?1"));
-  applied.id(1, connection.value);
-  TRY(const bool row, applied.step());
-  if (row) {
-    position.version = {applied.integer_at(0)};
-    position.valid_through = {applied.integer_at(1)};
-    position.digest = Digest::from_bytes(applied.bytes_at(2)).value_or(Digest());
-  }
-  return position;
+  return position_of(known);
 }
 
 Result<void> Writer::begin_new(std::string epoch, NewFile why, Timestamp now) {
@@ -211,14 +234,14 @@ Result<void> Writer::restart(ConnectionId connection, std::int64_t incarnation) 
   TRY(OpenDatabase* const open, impl_->need_target());
   TRY(auto transaction, Transaction::begin(open->db));
   TRY_VOID(run_for(open->db, "delete from sync_staged_rows where connection_id = ?1", connection));
-  const bool loaded = open->building && (!impl_->loading || impl_->loading->buckets.contains(connection));
-  if (loaded) TRY_VOID(impl_->end_loading());
-  if (loaded)
+  if (open->building && (!impl_->loading || impl_->loading->buckets.contains(connection))) {
+    TRY_VOID(impl_->end_loading());
     for (const auto& table : present_layout())
       TRY_VOID(run_for(open->db,
                        "delete from " + table.table + " where " + std::string(table.connection_column()) + " = ?1",
                        connection));
-  TRY_VOID(store_staged(open->db, {.id = connection, .incarnation = incarnation, .whole = true}));
+  }
+  TRY_VOID(impl_->store({.id = connection, .incarnation = incarnation, .whole = true}));
   return transaction.commit();
 }
 
@@ -226,13 +249,14 @@ Result<void> Writer::remove(ConnectionId connection) {
   TRY(OpenDatabase* const open, impl_->need_target());
   TRY(auto transaction, Transaction::begin(open->db));
   TRY_VOID(run_for(open->db, "delete from sync_staged_rows where connection_id = ?1", connection));
-  TRY_VOID(store_staged(open->db, {.id = connection, .removed = true, .fresh = true}));
+  TRY_VOID(impl_->store({.id = connection, .removed = true, .fresh = true}));
   return transaction.commit();
 }
 
 Result<void> Writer::drop_staging() {
   OpenDatabase* const open = impl_->target();
   if (open == nullptr) return {};
+  impl_->forget_known(true);
   if (open->building) {
     impl_->drop_building();
     return {};
@@ -244,18 +268,28 @@ Result<void> Writer::drop_staging() {
 
 Result<void> Writer::confirm(ConnectionId connection, Version connection_version, const Digest& digest,
                              Version through) {
-  TRY(OpenDatabase* const open, impl_->need_target());
   TRY(KnownConnection known, impl_->known(connection));
   if ((!known.applied && !known.staged) || (known.staged && !known.fresh) || known.removed ||
       known.version != connection_version || known.digest != digest)
     return fail(Code::kConflict, "The connection has changes to fetch.");
-  if (known.staged && known.valid_through >= through) return {};
+  if ((known.staged || known.confirmed) && known.valid_through >= through) return {};
+  if (!known.staged) {
+    // Not a word of it on the disk before apply: after a crash it is asked for again.
+    impl_->forget_known(false);
+    impl_->confirmed[connection] = through;
+    return {};
+  }
   known.fresh = true;
   known.valid_through = std::max(known.valid_through, through);
-  return store_staged(open->db, known);
+  return impl_->store(known);
 }
 
 Result<Applied> Writer::apply() { return impl_->apply(); }
+
+void Writer::settle() {
+  if (impl_->main && impl_->log_frames >= kSettleFrames)
+    sqlite3_wal_checkpoint_v2(impl_->main->db.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+}
 
 // ---- Staging of pages
 
@@ -360,7 +394,7 @@ Result<void> PageStage::finish(const wire::ChangesEnd& end) {
     known.valid_through = end.snapshot;
     known.digest = end.digest;
   }
-  TRY_VOID(store_staged(impl.target()->db, known));
+  TRY_VOID(impl.store(known));
   TRY_VOID(impl.page->commit());
   impl.page.reset();
   writer_ = nullptr;
@@ -432,7 +466,7 @@ Result<void> BucketStage::finish(const wire::BucketEnd& end) {
   if (!known.staged) known.fresh = false;
   known.repaired_through = std::max(known.repaired_through.value_or(Version()), end.snapshot);
   if (known.valid_through < *known.repaired_through) known.fresh = false;
-  TRY_VOID(store_staged(db, known));
+  TRY_VOID(impl.store(known));
   TRY_VOID(impl.page->commit());
   impl.page.reset();
   writer_ = nullptr;

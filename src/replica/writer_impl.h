@@ -25,7 +25,8 @@ struct OpenDatabase {
   std::optional<WriteBack> write_back;  // of one that is building; outlives the database
   Database db;
   std::array<RowTable, kKindCount> tables;
-  Statement put_staged;  // connection, kind, id, row_version, row_hash, row
+  Statement put_staged;               // connection, kind, id, row_version, row_hash, row
+  std::optional<SearchIndex> search;  // prepared when it is first needed
 
   static Result<OpenDatabase> prepare(int number, bool building, Database db);
   RowTable& table(Kind kind) { return tables[index_of(kind)]; }
@@ -40,12 +41,16 @@ struct KnownConnection {
   Version valid_through{};
   Digest digest{};
 
-  bool applied = false;  // in sync_connections
-  bool staged = false;   // in sync_staged, where the rest comes from:
-  bool whole = false;    // its rows are all of the connection
+  bool applied = false;  // in sync_connections, as:
+  Version applied_version{};
+  Version applied_through{};
+  Digest applied_digest{};
+  bool staged = false;  // in sync_staged, where the rest comes from:
+  bool whole = false;   // its rows are all of the connection
   bool removed = false;
   bool fresh = false;
   std::optional<Version> repaired_through{};
+  bool confirmed = false;  // nothing but this: no row is other than it was
 };
 /// Of all connections, by id.
 Result<std::vector<KnownConnection>> known_connections(Database& database);
@@ -63,6 +68,10 @@ Result<BucketDigests> compute_buckets(Database& database, const TableLayout& lay
 std::optional<Version> common_version(const std::vector<KnownConnection>& connections);
 /// The version of what was applied.
 Result<std::optional<Version>> applied_version(Database& database);
+
+/// The write-ahead log is written back, when somebody has time for it (Writer::settle), from so many pages on (8 MB);
+/// and at the latest, within an apply, from so many on.
+inline constexpr int kSettleFrames = 1000, kMostLogFrames = 8000;
 
 /// Of a new file that this process began, as long as each row came once: what would else be read from it again at the
 /// end. A server sends a row a second time only when it was written anew after the snapshot of the first page, so until
@@ -91,13 +100,22 @@ struct Writer::Impl {
   std::optional<Loading> loading;        // of `building`
   std::optional<Transaction> page;       // of the page or bucket on its way
   bool repairing = false;                // begin_repair was called, and no apply since
+  int log_frames = 0;                    // in the write-ahead log of `main`
+  // Nobody else writes: what was read of all connections stays true until something of it is written.
+  std::optional<std::vector<KnownConnection>> remembered;
+  // Up to where connections of `main` are as they were: written with the next apply, or asked for again.
+  std::map<ConnectionId, Version> confirmed;
 
   Impl(WriterOptions chosen, WriterLock taken)
       : options(std::move(chosen)), files(options.file), lock(std::move(taken)) {}
 
   OpenDatabase* target() { return building ? &*building : main ? &*main : nullptr; }
   Result<OpenDatabase*> need_target();
+  Result<const std::vector<KnownConnection>*> known();
   Result<KnownConnection> known(ConnectionId connection);
+  Result<void> store(const KnownConnection& connection);
+  /// What stands in the database is another thing now, or may be.
+  void forget_known(bool with_confirmed);
 
   // new_file.cpp
   Result<void> open_databases(bool damaged);
@@ -109,11 +127,13 @@ struct Writer::Impl {
   Result<void> finish_building(const std::vector<std::pair<ConnectionId, Buckets>>& buckets,
                                std::unique_ptr<SearchBuilder> builder, Transaction transaction);
   Result<void> put_in_place(int number);
+  /// Instead of SQLite's own checkpoints, which come in the midst of an apply.
+  void follow_log();
 
   // merge.cpp
   Result<Applied> apply();
-  Result<Applied> apply_to_main(const std::vector<KnownConnection>& connections);
-  Result<Applied> apply_to_building(const std::vector<KnownConnection>& connections);
+  Result<Applied> apply_to_main(const std::vector<KnownConnection>& of_all);
+  Result<Applied> apply_to_building(const std::vector<KnownConnection>& of_all);
 
   /// From here on rows may come that the new file has, or be removed from it. Within a transaction.
   Result<void> end_loading();

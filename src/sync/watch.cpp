@@ -382,10 +382,12 @@ void Watch::failed(const SyncError& error) {
 void Watch::pull() {
   tried_ = Clock::now();
   auto report = engine_.pull(wanted_);
-  if (report)
+  if (report) {
     pulled(*report);
-  else
+    engine_.writer().settle();
+  } else {
     failed(report.error());
+  }
 }
 
 Result<void> Watch::run() {

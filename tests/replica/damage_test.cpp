@@ -58,7 +58,11 @@ class ReplicaDamage : public ::testing::Test {
           must(stage.row({row.version, hash, row.bytes}));
           digest.add(hash);
         }
-      must(stage.finish({server.version, damaged.kind, damaged.bucket, digest}));
+      must(stage.finish({.connection = shop,
+                         .snapshot = server.version,
+                         .kind = damaged.kind,
+                         .bucket = damaged.bucket,
+                         .digest = digest}));
     }
     EXPECT_EQ(sync(**writer, server).outcome, Applied::Outcome::kApplied);
     return true;
