@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """The figures of sync, on the organization of docs/benchmarks.md, beside their floor on the same machine.
 
-    bench/sync.py --program build/tideline --organization build/bench/make_organization [--clients 1000] [--markdown FILE]
+    bench/sync.py --program build/tideline --organization build/bench/make_organization --load build/bench/replica_load
+                  [--clients 1000] [--large 10] [--markdown FILE]
 
 Starts a server with a private database in a temporary directory, loads the organization and twenty smaller ones, and
-measures: a first sync into a verified, searchable replica by `tideline sync`; an empty poll and a page of changes from
-cache, beside nginx; how long after a push's answer `tideline sync --watch` has it in its replica; and --clients streams
-of events that each fetch and check one push, and then all pages at once. Every result is checked before it is timed.
-Needs psql, wrk, nginx and python3.
+measures: a first sync into a verified, searchable replica by `tideline sync`, and the loading of the same rows beside
+sqlite3's .import (replica_load); what `show`, `search`, `lineage` and `impact` take from the start of the process; an
+empty poll and a page of changes from cache, beside nginx; how long after a push's answer `tideline sync --watch` has it
+in its replica; --clients streams of events that each fetch and check one push, with eight replicas among them, and then
+all pages at once; and the first sync of an organization --large times as large. Every result is checked before it is
+timed. Needs psql, wrk, nginx, sqlite3 and python3.
 """
 
 import argparse
@@ -17,6 +20,7 @@ import json
 import os
 import pathlib
 import queue
+import re
 import shutil
 import statistics
 import subprocess
@@ -32,6 +36,8 @@ import projects  # noqa: E402
 import reference_client  # noqa: E402
 
 COLD_RUNS = 5
+QUESTIONS = 20
+REPLICAS = 8  # among the crowd
 PUSHES = 60
 PUSH_GAP = 0.4  # seconds; hints that come closer are joined to four a second, and that would be measured
 
@@ -51,6 +57,22 @@ class Workspace:
         if done.returncode != 0:
             sys.exit(f"tideline {' '.join(arguments)}: {done.stderr}")
         return done.stdout
+
+    def first_sync(self):
+        """Where there is no replica: the answer; seconds, CPU seconds, peak of memory in MB."""
+        self.forget()
+        with tempfile.TemporaryFile() as output:
+            began = time.monotonic()
+            process = subprocess.Popen([self.program, "sync", "--json"], cwd=self.home, env=self.environment, stdout=output)
+            _, status, used = os.wait4(process.pid, 0)
+            seconds = time.monotonic() - began
+            if status != 0:
+                sys.exit("tideline sync failed")
+            output.seek(0)
+            return json.load(output), seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+
+    def file(self):
+        return next(iter((self.home / ".local/share/tideline").glob("*.sqlite")))
 
     def forget(self):
         for file in (self.home / ".local/share/tideline").glob("*.sqlite*"):
@@ -159,7 +181,70 @@ def chain(server, base, headers, connection):
             return paths, bodies, end
 
 
-async def crowd(server, base, headers, token, count, largest, live, report):
+def cpu_seconds(pid):
+    """Of a process and of what it has started and still runs."""
+    parents, ticks = {}, {}
+    for status in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        parents[int(status.parent.name)] = int(fields[1])
+        ticks[int(status.parent.name)] = int(fields[11]) + int(fields[12])
+    family = {pid}
+    while True:
+        children = {child for child, parent in parents.items() if parent in family} - family
+        if not children:
+            return sum(ticks.get(member, 0) for member in family) / os.sysconf("SC_CLK_TCK")
+        family |= children
+
+
+def first_syncs(server, workspace, data, organization, report):
+    """The first one fills the server's cache. Then the replica is there, and is sound."""
+    server_cpu = cpu_seconds(server.process.pid)
+    answer, seconds, cpu, _ = workspace.first_sync()
+    server_cpu = cpu_seconds(server.process.pid) - server_cpu
+    verified = workspace.tideline("verify")
+    if "sound" not in verified:
+        sys.exit(verified)
+    report("rows; bytes on the wire (MB); the file (MB)",
+           f"{answer['rows_received']}; {answer['bytes_received'] / 1e6:.2f}; {workspace.file().resolve().stat().st_size / 1e6:.1f}")
+    report("first sync, nothing cached on the server (s)", f"{seconds:.2f}", f"CPU: client {cpu:.2f}, server and database {server_cpu:.2f}")
+    runs = [workspace.first_sync() for _ in range(COLD_RUNS)]
+    report("first sync, pages cached (s): median of 5", f"{statistics.median(run[1] for run in runs):.2f}",
+           f"CPU of the client {statistics.median(run[2] for run in runs):.2f}; COPY binary of the rows: {bench.copy_seconds(data, organization['id']):.2f}")
+    report("memory of a first sync at its peak (MB)", f"{max(run[3] for run in runs):.0f}")
+
+
+def questions(workspace, report):
+    """From the start of the process to its answer."""
+    hits = json.loads(workspace.tideline("search", "customer_model", "--json"))["hits"]
+    objects = [hit["unique_id"] for hit in hits if hit["kind"] == "object" and hit["object_type"] == "model"]
+    if not objects:
+        sys.exit("nothing to ask about")
+    for what, command in (("show", ("show", objects[0])), ("search", ("search", "shipment ledger")),
+                          ("lineage", ("lineage", objects[0])), ("impact", ("impact", objects[0]))):
+        times = []
+        for _ in range(QUESTIONS):
+            began = time.monotonic()
+            workspace.tideline(*command, "--json")
+            times.append((time.monotonic() - began) * 1000)
+        times.sort()
+        report(f"`tideline {what}`, from the start of the process (ms)", f"p50 {times[QUESTIONS // 2]:.0f} worst {times[-1]:.0f}")
+
+
+def beside_import(load, report):
+    """replica_load says what it checked."""
+    out = subprocess.run([load, "--rounds", "7"], check=True, capture_output=True, text=True).stdout
+    ours = re.search(r"first sync: (\d+) ms .*?; cpu (\d+) ms", out)
+    theirs = re.search(r"\.import: (\d+) ms.*?cpu (\d+) ms: ([\d.]+) times as long, with ([\d.]+) times", out)
+    report("the rows into the replica, from memory (ms): median of 7", f"{ours[1]}; CPU {ours[2]}",
+           f".import into the same tables {theirs[1]}; CPU {theirs[2]}: {theirs[3]} times as long, {theirs[4]} times the CPU")
+    changed = re.search(r"a push of (\d+) rows: p50 ([\d.]+) ms, worst of (\d+) ([\d.]+) ms; cpu ([\d.]+)", out)
+    report(f"a push of {changed[1]} rows merged into the replica (ms)", f"p50 {changed[2]} worst of {changed[3]} {changed[4]}", f"CPU {changed[5]}")
+
+
+async def crowd(server, base, headers, token, count, largest, live, watches, report):
     clients = [Client(server.port, base, headers) for _ in range(count)]
     began = time.monotonic()
     for start in range(0, count, 100):
@@ -178,9 +263,11 @@ async def crowd(server, base, headers, token, count, largest, live, report):
         raise RuntimeError(f"not every client got the {pushed} rows of the push")
     hints = sorted((hinted - answered) * 1000 for hinted, _, _ in times)
     done = sorted((checked - answered) * 1000 for _, checked, _ in times)
+    replicas = sorted([(await asyncio.to_thread(watch.version, answer["version"]) - answered) * 1000 for watch in watches])
     report(f"{count} clients, one push of {pushed} rows: hint after (ms)", f"p50 {hints[count // 2]:.0f} p99 {hints[count * 99 // 100]:.0f}")
     report(f"{count} clients: fetched, decoded, checked after (ms)", f"p50 {done[count // 2]:.0f} p99 {done[count * 99 // 100]:.0f}",
-           "decoded in one Python process")
+           f"decoded in one Python process; {len(body) / 1000:.1f} KB each")
+    report(f"{len(watches)} replicas among them: in the replica after (ms)", f"p50 {replicas[len(replicas) // 2]:.0f} last {replicas[-1]:.0f}")
     # Anew: a page says which version of the organization it is of.
     paths, _, _ = chain(server, base, headers, largest)
     sizes = [len(server.get(path, {**headers, "Accept-Encoding": "zstd"})[1]) for path in paths]
@@ -197,7 +284,9 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", default="build/tideline")
     parser.add_argument("--organization", default="build/bench/make_organization")
+    parser.add_argument("--load", default="build/bench/replica_load")
     parser.add_argument("--scale", default="1")
+    parser.add_argument("--large", default="10", help="another organization, so many times as large; 0: none")
     parser.add_argument("--clients", type=int, default=1000)
     parser.add_argument("--markdown", help="also write the table to this file")
     arguments = parser.parse_args()
@@ -217,20 +306,9 @@ def main():
         with bench.Server(program, data) as server:
             url = f"http://127.0.0.1:{server.port}"
             workspace = Workspace(program, f"{directory}/home", url, organization["id"], token)
-            cold = []
-            for run in range(COLD_RUNS + 1):  # the first one fills the server's cache
-                workspace.forget()
-                began = time.monotonic()
-                answer = json.loads(workspace.tideline("sync", "--json"))
-                cold.append(time.monotonic() - began)
-                if run == 0:
-                    verified = workspace.tideline("verify")
-                    if "sound" not in verified:
-                        sys.exit(verified)
-                    report("rows; bytes on the wire (MB)", f"{answer['rows_received']}; {answer['bytes_received'] / 1e6:.2f}")
-                    report("first sync, nothing cached on the server (s)", f"{cold[0]:.2f}")
-            copy = bench.copy_seconds(data, organization["id"])
-            report("first sync, pages cached (s): median of 5", f"{statistics.median(cold[1:]):.2f}", f"COPY binary of the rows: {copy:.2f}")
+            first_syncs(server, workspace, data, organization, report)
+            questions(workspace, report)
+            beside_import(os.path.abspath(arguments.load), report)
 
             _, body, answer = server.get(f"{base}/heads", headers)
             connection = max(json.loads(body)["connections"], key=lambda head: int(head["digest"][2 * 96:2 * 96 + 16], 16))["id"]
@@ -266,10 +344,27 @@ def main():
             delays.sort()
             report("push answered -> in the replica (ms)", f"p50 {delays[PUSHES // 2]:.0f} p99 {delays[-1]:.0f}", f"{PUSHES} pushes of 30 models, worst as p99")
             report("memory of the watching client at its peak (MB)", f"{watch.memory():.0f}")
-            asyncio.run(crowd(server, base, headers, token, arguments.clients, connection, live, report))
-            watch.stop()
+            watches = [watch]
+            for number in range(1, REPLICAS):
+                other = Workspace(program, f"{directory}/home{number}", url, organization["id"], token)
+                watches.append(Watch(other))
+            for other in watches[1:]:
+                other.version(last)
+            asyncio.run(crowd(server, base, headers, token, arguments.clients, connection, live, watches, report))
+            for other in watches:
+                other.stop()
             memory = server.memory()
             report("server's memory afterwards, at its peak (MB)", f"{memory['VmRSS']:.0f}, {memory['VmHWM']:.0f}")
+        if arguments.large != "0":
+            data = f"{directory}/large"
+            organization, token = bench.load_organization(program, data, arguments.organization, arguments.large)
+            report(f"{arguments.large} times as large: objects", f"{organization['rows']['objects']}")
+            with bench.Server(program, data) as server:
+                workspace = Workspace(program, f"{directory}/home-large", f"http://127.0.0.1:{server.port}", organization["id"], token)
+                first_syncs(server, workspace, data, organization, report)
+                questions(workspace, report)
+                memory = server.memory()
+                report("server's memory afterwards, at its peak (MB)", f"{memory['VmRSS']:.0f}, {memory['VmHWM']:.0f}")
         if arguments.markdown:
             table = "\n".join(f"| {what} | {ours} | {beside} |" for what, ours, beside in rows)
             pathlib.Path(arguments.markdown).write_text(f"| what | tideline | beside it |\n|---|---|---|\n{table}\n")
