@@ -99,7 +99,8 @@ void Worker::start_sweep() { schedule_sweep(); }
 void Worker::schedule_sweep() {
   timer_.expires_after(kSweepInterval);
   timer_.async_wait([this](error_code error) {
-    if (error) return;
+    // A wait that was over before it could be cancelled is no error, and would go on for ever.
+    if (error || released_) return;
     sweep();
     schedule_sweep();
   });
@@ -122,6 +123,7 @@ void Worker::cut_all() {
 
 void Worker::release() {
   asio::post(io_, [this] {
+    released_ = true;
     timer_.cancel();
     work_.reset();
   });

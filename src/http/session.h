@@ -74,6 +74,7 @@ class Worker {
   boost::asio::io_context io_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   boost::asio::steady_timer timer_;
+  bool released_ = false;
   std::list<Session*> sessions_;
   std::atomic<std::size_t> load_{0};
   std::string date_;

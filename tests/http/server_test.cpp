@@ -2,10 +2,13 @@
 #include "http/server.h"
 
 #include <atomic>
+#include <cstdio>
+#include <cstdlib>
 #include <future>
 #include <mutex>
 #include <thread>
 
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -637,6 +640,26 @@ TEST_F(ServerTest, StreamEndsWhenItsClientIsGone) {
     EXPECT_TRUE(eventually([&] { return alive_ == 1; }));
   }
   EXPECT_TRUE(eventually([&] { return alive_ == 0; }));
+}
+
+TEST_F(ServerTest, StoppingEndsAlsoWhereALoopIsLateForItsTimer) {
+  start();
+  std::promise<void> begun, stopped;
+  auto is_stopped = stopped.get_future();
+  boost::asio::post(server_->executor(0), [&begun] {
+    begun.set_value();
+    std::this_thread::sleep_for(400ms);  // longer than from one sweep to the next
+  });
+  begun.get_future().wait();
+  std::thread stopping([&] {
+    server_->stop(0ms);
+    stopped.set_value();
+  });
+  if (is_stopped.wait_for(20s) != std::future_status::ready) {
+    std::fprintf(stderr, "the server does not stop\n");
+    std::_Exit(1);  // nothing else ends its loop
+  }
+  stopping.join();
 }
 
 TEST_F(ServerTest, DrainEndsStreamsProperlyAndIdleConnectionsAtOnce) {
