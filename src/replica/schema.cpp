@@ -203,7 +203,7 @@ Result<void> set_up_loading(Database& database) {
   // in one piece of memory (a third faster). secure_delete, which Debian has on: nothing is deleted here.
   return database.run(
       "pragma journal_mode = truncate; pragma synchronous = off; pragma foreign_keys = off; pragma temp_store = file;"
-      "pragma cache_size = -65536; pragma locking_mode = exclusive; pragma secure_delete = off");
+      "pragma cache_size = -16384; pragma locking_mode = exclusive; pragma secure_delete = off");
 }
 
 Result<void> create_tables(Database& database) {
