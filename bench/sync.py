@@ -42,6 +42,15 @@ PUSHES = 60
 PUSH_GAP = 0.4  # seconds; hints that come closer are joined to four a second, and that would be measured
 
 
+def memory_peak(pid):
+    """Of a process, in MB; 0 once it has ended."""
+    try:
+        found = re.search(r"VmHWM:\s+(\d+) kB", pathlib.Path(f"/proc/{pid}/status").read_text())
+    except OSError:
+        return 0
+    return int(found[1]) / 1024 if found else 0
+
+
 class Workspace:
     """A developer's home with a login, that syncs all of the organization."""
 
@@ -64,12 +73,17 @@ class Workspace:
         with tempfile.TemporaryFile() as output:
             began = time.monotonic()
             process = subprocess.Popen([self.program, "sync", "--json"], cwd=self.home, env=self.environment, stdout=output)
-            _, status, used = os.wait4(process.pid, 0)
+            # Not ru_maxrss: that has what this process had when it forked.
+            peak, ended = 0, 0
+            while not ended:
+                peak = max(peak, memory_peak(process.pid))
+                ended, status, used = os.wait4(process.pid, os.WNOHANG)
+                time.sleep(0 if ended else 0.005)
             seconds = time.monotonic() - began
             if status != 0:
                 sys.exit("tideline sync failed")
             output.seek(0)
-            return json.load(output), seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+            return json.load(output), seconds, used.ru_utime + used.ru_stime, peak
 
     def file(self):
         return next(iter((self.home / ".local/share/tideline").glob("*.sqlite")))
@@ -100,8 +114,7 @@ class Watch:
                 return at
 
     def memory(self):
-        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+        return memory_peak(self.process.pid)
 
     def stop(self):
         self.process.terminate()
