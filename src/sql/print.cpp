@@ -307,7 +307,7 @@ class Printer {
         if (n.query != nullptr) {
           query_in_parentheses(*n.query);
         } else if (n.source != nullptr) {
-          operand(n.source);
+          expression(*n.source);  // in parentheses it would be a list of one
         } else {
           spaced_open();
           expressions(n.list);
