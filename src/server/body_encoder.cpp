@@ -19,16 +19,28 @@ Page checked_page(std::string_view plain, http::Encoding encoding, Version versi
 void BodyEncoder::pass_on() {
   hash_.update(plain_);
   plain_bytes_ += plain_.size();
-  compressor_.write(plain_, body_);
+  compressor_.write(plain_, last_);
   plain_.clear();
+  if (last_.size() >= kPieceBytes) pieces_.push_back(std::exchange(last_, {}));
+}
+
+// Each piece goes as soon as it is copied: a string that grew by doubling would take twice the room at its end.
+std::string BodyEncoder::joined() {
+  if (pieces_.empty()) return last_;
+  std::size_t bytes = last_.size();
+  for (const std::string& piece : pieces_) bytes += piece.size();
+  std::string body;
+  body.reserve(bytes);
+  for (std::string& piece : pieces_) body += std::exchange(piece, {});
+  pieces_.clear();
+  body += last_;
+  return body;
 }
 
 Page BodyEncoder::finish(Version version) {
   pass_on();
-  compressor_.finish(body_);
-  // It may stay for long, and grew by doubling.
-  body_.shrink_to_fit();
-  return {.body = std::make_shared<const std::string>(std::move(body_)),
+  compressor_.finish(last_);
+  return {.body = std::make_shared<const std::string>(joined()),
           .encoding = encoding_,
           .etag = '"' + hash_.hex() + '-' + std::string(http::to_string(encoding_)) + '"',
           .plain_bytes = plain_bytes_,

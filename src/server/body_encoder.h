@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
 
@@ -37,13 +38,15 @@ class BodyEncoder {
  private:
   static constexpr std::size_t kPieceBytes = 128 * 1024;
   void pass_on();
+  std::string joined();
 
   http::Encoding encoding_;
   http::Compressor compressor_;
   Xxh3 hash_;
   std::uint64_t plain_bytes_ = 0;
   std::string plain_;
-  std::string body_;
+  std::vector<std::string> pieces_;  // of the body, in order
+  std::string last_;
 };
 
 /// Of one coroutine: start, do something else, join. Work that is still under way when the coroutine ends keeps what
