@@ -156,8 +156,8 @@ TEST_F(PushConcurrencyTest, WhatDiedWithItsServerIsNotUnderWayForEver) {
   die(served, "now() - interval '1 second'");
   die(fresh, "null");  // as an earlier release left it
   die(busy, "now() + interval '1 minute'");
-  const auto activity = [&] { return raw("select sum(activity) from enterprise.connections").text(0, 0); };
-  const std::string before(activity());
+  const auto activity = [&] { return std::string(raw("select sum(activity) from enterprise.connections").text(0, 0)); };
+  const std::string before = activity();
   must(run(db_->settle_interrupted_pushes(soon())));
   EXPECT_EQ(state_of(served).status, "completed");
   EXPECT_EQ(state_of(fresh).status, "connected");
