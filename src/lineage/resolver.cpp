@@ -148,22 +148,18 @@ void Resolver::add_columns(Shape& shape, QueryLineage& result) {
       return;
     }
     spent_ += before - left;
-    for (const auto& reached : graph_.sources()) {
-      ValueEdge& edge = column.edges.emplace_back();
-      edge.source = reached.source;
-      edge.kind = kind_of(reached.way, sources_[reached.source].name, column.name);
-      edge.conditional = reached.way.conditional;
-      edge.confidence = reached.way.confidence;
-      edge.doubt = reached.way.doubt;
-    }
-    for (const auto& reached : graph_.ephemerals()) {
-      ValueEdge& edge = column.ephemerals.emplace_back();
-      edge.source = reached.source;
-      edge.kind = kind_of(reached.way, ephemerals_[reached.source].name, column.name);
-      edge.conditional = reached.way.conditional;
-      edge.confidence = reached.way.confidence;
-      edge.doubt = reached.way.doubt;
-    }
+    const auto add = [&](const auto& all, const auto& names, auto& edges) {
+      for (const auto& reached : all) {
+        ValueEdge& edge = edges.emplace_back();
+        edge.source = reached.source;
+        edge.kind = kind_of(reached.way, names[reached.source].name, column.name);
+        edge.conditional = reached.way.conditional;
+        edge.confidence = reached.way.confidence;
+        edge.doubt = reached.way.doubt;
+      }
+    };
+    add(graph_.sources(), sources_, column.edges);
+    add(graph_.ephemerals(), ephemerals_, column.ephemerals);
     column.documented = named_.contains(node);
     column.demanded = i >= demanded_from_;
     column.gaps.assign(graph_.gaps().begin(), graph_.gaps().end());
