@@ -227,13 +227,16 @@ const Expression* Parser::ternary(const Expression* condition, std::uint32_t fro
   push(condition);
   push(expression());
   push(expect(Op::kColon, "`:` and the other value") ? expression() : error_expression(begin()));
+  return call_of("if", arguments.done(), from);
+}
+
+const Expression* Parser::call_of(std::string_view function, List<Argument> arguments, std::uint32_t from) {
   Builder<Identifier> name(*this);
-  name.push({.text = "if", .span = {from, from}});
+  name.push({.text = function, .span = {from, from}});
   auto parts = name.done();
-  auto list = arguments.done();
   auto* node = make<Call>(from);
   node->name = parts;
-  node->arguments = list;
+  node->arguments = arguments;
   return node;
 }
 

@@ -346,6 +346,8 @@ class Parser {
   const Expression* element();  // of a list in parentheses: recovers to the comma
   List<const Expression*> elements(Op closing);
   const Expression* call(List<Identifier> name, const Expression* base, std::uint32_t from);
+  /// Syntax of its own that is read as a call of `function`.
+  const Expression* call_of(std::string_view function, List<Argument> arguments, std::uint32_t from);
   void call_arguments(Call& call);
   const Expression* table_argument(std::uint32_t from);
   void call_suffixes(Call& call);

@@ -85,14 +85,7 @@ const Expression* Parser::list_comprehension(const Expression* result, std::uint
   push(expression());
   push(lambda_of(result));
   if (accept(K::kIf)) push(lambda_of(expression()));
-  Builder<Identifier> name(*this);
-  name.push({.text = "list_comprehension", .span = {from, from}});
-  auto parts = name.done();
-  auto list = arguments.done();
-  auto* node = make<Call>(from);
-  node->name = parts;
-  node->arguments = list;
-  return node;
+  return call_of("list_comprehension", arguments.done(), from);
 }
 
 Field Parser::struct_field() {
