@@ -69,7 +69,7 @@ QueryLineage Resolver::run() {
       return failure(is_template    ? Reason::kOpaqueMacro
                      : is_too_large ? Reason::kTooComplex
                                     : Reason::kParseError,
-                     diagnostic.message, diagnostic.span);
+                     told(diagnostic.message), diagnostic.span);
     }
     return failure(Reason::kNoQuery, "", {});
   }
@@ -79,6 +79,23 @@ QueryLineage Resolver::run() {
   if (spent_ > budget_) return failure(Reason::kTooComplex, "", {});
   if (reader_.stand_ins != nullptr) note_stand_ins(result);
   return result;
+}
+
+std::string Resolver::told(std::string_view message) const {
+  constexpr std::string_view kBegin = "__jinja_", kEnd = "__";
+  std::string out;
+  while (reader_.stand_ins != nullptr) {
+    const std::size_t begin = message.find(kBegin);
+    const std::size_t end = begin == std::string_view::npos ? begin : message.find(kEnd, begin + kBegin.size());
+    if (end == std::string_view::npos) break;
+    const std::string_view name = message.substr(begin, end + kEnd.size() - begin);
+    const auto found = reader_.stand_ins->unknown.find(std::string(name));
+    out += message.substr(0, begin);
+    out += found == reader_.stand_ins->unknown.end() ? std::string(name) : "{{ " + found->second + " }}";
+    message.remove_prefix(end + kEnd.size());
+  }
+  out += message;
+  return out;
 }
 
 void Resolver::note_stand_ins(QueryLineage& result) const {
@@ -236,7 +253,7 @@ QueryLineage Resolver::result_of(Shape* shape, std::vector<std::string> target) 
   if (!parsed_.diagnostics.empty() && !is_told) {
     const auto& first = parsed_.diagnostics.front();
     const bool is_template = first.code == sql::DiagnosticCode::kTemplate;
-    result.gaps.push_back({is_template ? Reason::kOpaqueMacro : Reason::kParseError, first.message, first.span});
+    result.gaps.push_back({is_template ? Reason::kOpaqueMacro : Reason::kParseError, told(first.message), first.span});
   }
   result.reads = std::move(reads_);
   result.sources = std::move(sources_);

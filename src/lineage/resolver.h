@@ -275,6 +275,8 @@ class Resolver {
   std::uint32_t unknown_in(sql::List<sql::Identifier> name, sql::Span span);
   /// Further columns, which are not known.
   void add_unknown(Shape& shape, std::uint32_t gap);
+  /// What the parser says of the SQL, in the words of the template that the SQL was made of.
+  std::string told(std::string_view message) const;
   void note_stand_ins(QueryLineage& result) const;
   /// Of what the parser could not read: what it said, or the text that was skipped.
   std::uint32_t unread(std::string_view text, bool is_template, sql::Span span);

@@ -75,7 +75,7 @@ std::uint32_t Resolver::unread(std::string_view text, bool is_template, sql::Spa
   if (is_template) return gap(Reason::kOpaqueMacro, trim(text), span);
   for (const auto& diagnostic : parsed_.diagnostics)
     if (diagnostic.span.begin <= span.end && diagnostic.span.end >= span.begin)
-      return gap(Reason::kParseError, diagnostic.message, diagnostic.span);
+      return gap(Reason::kParseError, told(diagnostic.message), diagnostic.span);
   return gap(Reason::kParseError, trim(text), span);
 }
 

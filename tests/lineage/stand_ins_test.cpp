@@ -46,6 +46,11 @@ TEST(StandIns, ARefToNothingIsAnUnknownRelationWhateverElseHasTheName) {
   EXPECT_NE(text.find("unknown_relation"), std::string::npos) << text;
 }
 
+TEST(StandIns, AnErrorIsToldInTheWordsOfTheTemplate) {
+  EXPECT_NE(answer("__jinja_1__select id from orders").find("found `{{ utils.star }}select`"), std::string::npos)
+      << answer("__jinja_1__select id from orders");
+}
+
 TEST(StandIns, WhatOnlyDbtCanPutThereIsNoColumn) {
   const Relations relations = relations_of("orders(id, amount, status)");
   StandIns stand_ins;
