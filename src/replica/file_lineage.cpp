@@ -215,7 +215,9 @@ class FileAnalysis {
     }
     for (const auto& opaque : jinja_.opaque) {
       if (!opaque.placeholder.empty()) stand_ins_.unknown.emplace(opaque.placeholder, in_file(opaque.file));
-      stand_ins_.is_one_of_several |= opaque.reason == sql::OpaqueReason::kBranch;
+      if (opaque.silent) continue;
+      stand_ins_.is_one_of_several |=
+          opaque.reason == sql::OpaqueReason::kBranch || opaque.reason == sql::OpaqueReason::kLoop;
     }
   }
 
@@ -351,6 +353,7 @@ void FileAnalysis::add_jinja_gaps(FileLineage& file) const {
     add(Reason::kParseError, problem.message, "Look at the place named; if dbt takes this file, please report it.",
         problem.file);
   for (const auto& opaque : jinja_.opaque) {
+    if (opaque.silent) continue;
     if (opaque.reason == sql::OpaqueReason::kLoop) {
       file.columns_complete = false;
       add(Reason::kOpaqueMacro, std::string(cut(in_file(opaque.file), 100)),

@@ -7,12 +7,12 @@
 // - ref('x') is __ref__.x, source('s', 't') is __source__.s.t, this is __this__.this: relations no query has by chance,
 //   whose last part names them as dbt's own text would. Look them up with JinjaResult::relation.
 // - What is known stands as it is: literals, what `set` and var() gave, what a macro gives whose text is known
-// (JinjaOptions::macros) for the arguments of the call.
+//   (JinjaOptions::macros) for the arguments of the call, and for what stands in its {% call %}. {% call statement %}
+//   asks the warehouse and gives nothing.
 // - `for` over a list that is known is gone through; over any other it is taken once, and marked.
 // - Of `if` the branch that is taken, and where that is not known the first. is_incremental() is false (a model as it
-// is built the first time, which
-//   is also what dbt compiles), unless asked otherwise; execute is true. Facts of the other branches are kept, with
-//   their certainty.
+//   is built the first time, which is also what dbt compiles), unless asked otherwise; execute is true. Facts of the
+//   other branches are kept, with their certainty.
 // - What is not known (other macros, variables without a value …) is an identifier __jinja_N__, which parses as an
 //   expression, a relation, a type or a part of a name; `select * from __jinja_N__` where a query must stand; nothing
 //   where a clause may stand. Each is listed in `opaque` with its reason.

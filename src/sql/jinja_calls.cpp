@@ -85,6 +85,8 @@ JinjaValue JinjaEvaluator::value_of(Operand&& operand) {
     if (path == "this") return JinjaValue::relation(std::move(name));
     return unknown(OpaqueReason::kRuntime, path);
   }
+  if (path == "caller" && state_.is_in_macro())
+    return JinjaValue::boolean(state_.variable(kCallBody) != nullptr ? Truth::kYes : Truth::kNo);
   if (path == "target.type" && !state_.options.adapter.empty()) return JinjaValue::text(state_.options.adapter);
   // A function under another name: {% set get = ref %}.
   const std::size_t dot = path.find('.');
@@ -152,6 +154,12 @@ JinjaValue JinjaEvaluator::call(const std::string& path, const std::vector<Jinja
       if (!argument.keyword.empty()) members.emplace_back(argument.keyword, argument.value);
     return JinjaValue::dict(std::move(members));
   }
+  if (name == "caller")
+    if (const JinjaValue* body = state_.variable(kCallBody); body != nullptr && body->is_known()) return *body;
+  if (name == "statement" && body_ && at_end()) {  // sends the body to the warehouse
+    silent_ = true;
+    return JinjaValue::text("");
+  }
   if (name == "should_full_refresh" || is_one_of(kRuntime, first_part(name)) || name.starts_with("exceptions.") ||
       name.starts_with("config."))
     return unknown(OpaqueReason::kRuntime, path);
@@ -177,7 +185,9 @@ JinjaValue JinjaEvaluator::call_macro(const JinjaMacro* macro, JinjaCall fact, c
   const std::string path = (fact.package.empty() || fact.dispatched ? "" : fact.package + ".") + fact.name;
   fact.file = span;
   std::optional<JinjaValue> value;
-  if (macro != nullptr && !state_.in_definition) value = run_macro(state_, *macro, path, given, span);
+  // The arguments of {% call %} may be calls too: the body is for the last one, the block's own.
+  if (macro != nullptr && !state_.in_definition)
+    value = run_macro(state_, *macro, path, given, span, body_ && at_end() ? &*body_ : nullptr);
   fact.expanded = value.has_value();
   if (!fact.expanded || !state_.is_in_macro()) state_.add_call(std::move(fact));
   if (!value || !value->is_known()) return unknown(OpaqueReason::kMacro, path);

@@ -21,10 +21,13 @@ inline constexpr std::size_t kAlternativeCost = 64;
 /// A number without a fraction.
 std::optional<std::int64_t> integer(const JinjaValue& value);
 
+/// The variable that holds, within a macro, what caller() gives. No template has a variable of this name.
+inline constexpr std::string_view kCallBody = "caller()";
+
 /// What the macro gives for these arguments: what it returns, or its text. nullopt: it is not gone into. `called`: its
-/// name as the call has it. In jinja_walk.cpp.
+/// name as the call has it. `body`: of {% call %}, else nullptr. In jinja_walk.cpp.
 std::optional<JinjaValue> run_macro(JinjaState& state, const JinjaMacro& macro, std::string_view called,
-                                    const std::vector<JinjaArgument>& given, Span span);
+                                    const std::vector<JinjaArgument>& given, Span span, const JinjaValue* body);
 
 /// Why a value is not known: the first cause met.
 struct JinjaCause {
@@ -55,6 +58,8 @@ class JinjaEvaluator {
   bool failed() const { return failed_; }
   /// Over one pair of parentheses and what is in it.
   void skip_parentheses();
+  /// The expression is that of {% call … %}, and this what stands in the block.
+  void give_body(JinjaValue body) { body_ = std::move(body); }
   /// Reports what stands after the expression, and collects what it refers to.
   void expect_end();
   /// Collects what the rest refers to, whatever it is.
@@ -136,6 +141,7 @@ class JinjaEvaluator {
   bool has_cause_ = false;
   JinjaCause cause_;
   std::optional<JinjaValue> returned_;
+  std::optional<JinjaValue> body_;
 };
 
 }  // namespace tideline::sql

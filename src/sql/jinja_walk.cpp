@@ -541,12 +541,32 @@ void JinjaWalk::set(const JinjaTag& tag, JinjaEvaluator& evaluator) {
 
 // ---- Blocks ----
 
+/// The body is what caller() gives the macro, so it is read first, and the call is made at its end.
 void JinjaWalk::open_call(const JinjaTag& tag, JinjaEvaluator& evaluator) {
-  if (evaluator.is("(")) evaluator.skip_parentheses();
-  evaluator.expression();
+  const std::size_t opaque = result_.opaque.size();
+  Frame* frame = open(FrameKind::kCall, "call", tag.span);
+  if (frame == nullptr) return evaluator.collect_rest();
+  frame->tag = &tag;
+  frame->opaque = opaque;
+  captures_.emplace_back();
+  emitting_ = frame->emitting && state_.run != Truth::kNo;
+}
+
+void JinjaWalk::end_call(const Frame& frame, std::uint32_t end) {
+  JinjaValue body = JinjaValue::rendered(std::move(captures_.back()));
+  captures_.pop_back();
+  JinjaEvaluator evaluator(state_, text_, frame.tag->tokens);
+  evaluator.take_name();
+  const bool has_parameters = evaluator.is("(");  // the body is other for each caller(…)
+  if (has_parameters) evaluator.skip_parentheses();
+  if (has_parameters) silence(result_, frame.opaque);
+  evaluator.give_body(has_parameters ? JinjaValue() : std::move(body));
+  const JinjaValue value = evaluator.expression();
   evaluator.expect_end();
-  emit_opaque(evaluator.cause(), tag.span, true);
-  if (open(FrameKind::kCall, "call", tag.span) != nullptr) emitting_ = false;
+  // What is not known has its place at the tag; what is stands for the whole block.
+  const bool is_known = value.first().is_known();
+  if (!is_known || evaluator.is_silent()) silence(result_, frame.opaque);
+  emit(value, evaluator, {frame.open.begin, is_known ? end : frame.open.end});
 }
 
 void JinjaWalk::open_block(const JinjaTag& tag, JinjaEvaluator& evaluator, const BlockWord& word) {
@@ -629,12 +649,13 @@ void JinjaWalk::pop(std::uint32_t body_end, std::uint32_t end) {
     captures_.pop_back();
     if (!frame.name.empty()) assign_here(frame.name, emitting_ ? JinjaValue::rendered(std::move(text)) : JinjaValue());
   }
+  if (frame.kind == FrameKind::kCall) end_call(frame, end);
 }
 
 // ---- Macros ----
 
 std::optional<JinjaValue> run_macro(JinjaState& state, const JinjaMacro& macro, std::string_view called,
-                                    const std::vector<JinjaArgument>& given, Span span) {
+                                    const std::vector<JinjaArgument>& given, Span span, const JinjaValue* body) {
   // A call costs what its text costs, so that macros that call each other end, whatever they do.
   if (state.gave_up()) return std::nullopt;
   auto caller = state.step(8 + given.size() + macro.tokens) ? state.enter(macro, called, span)
@@ -676,6 +697,7 @@ std::optional<JinjaValue> run_macro(JinjaState& state, const JinjaMacro& macro, 
   }
   state.assign("varargs", JinjaValue::list(std::move(rest)));
   state.assign("kwargs", JinjaValue::dict(std::move(named)));
+  if (body != nullptr) state.assign(std::string(kCallBody), *body);
 
   const Truth run = state.run, parse = state.parse;
   JinjaValue value = JinjaWalk(state, macro.text, *macro.tags).run(macro);

@@ -51,6 +51,8 @@ class JinjaWalk {
     Truth run_left{}, parse_left{};  // of an if, a for: whether a later branch may be taken
     bool chosen = false;             // a branch of it gives the SQL
     std::string name;                // of a set
+    const JinjaTag* tag = nullptr;   // of a call
+    std::size_t opaque = 0;          // of a call: how much was left open before it
     std::optional<Loop> loop;
     // What held outside of it.
     bool emitting = true;
@@ -86,6 +88,7 @@ class JinjaWalk {
   void set(const JinjaTag& tag, JinjaEvaluator& evaluator);
   void set_member(const std::string& name, const std::string& member, const JinjaValue& value);
   void open_call(const JinjaTag& tag, JinjaEvaluator& evaluator);
+  void end_call(const Frame& frame, std::uint32_t end);
   void open_block(const JinjaTag& tag, JinjaEvaluator& evaluator, const BlockWord& word);
   void close(const JinjaTag& tag, FrameKind kind, std::string_view word);
   void pop(std::uint32_t body_end, std::uint32_t end);

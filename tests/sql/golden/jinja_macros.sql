@@ -53,3 +53,9 @@
 {%- endmacro %}
 
 {% macro configured() %}{{ config(materialized='table', tags=['x']) }}{% endmacro %}
+
+{% macro wrapped(name) -%}
+  with {{ name }} as ({{ caller() }})
+{%- endmacro %}
+
+{% macro or_nothing() %}{% if caller %}{{ caller() }}{% else %}null{% endif %}{% endmacro %}
