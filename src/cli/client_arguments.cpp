@@ -88,6 +88,9 @@ void ClientArguments::add_to(CLI::App& app) {
   c->add_flag("--up", lineage_.up, "Upstream only")->excludes(file);
   c->add_flag("--down", lineage_.down, "Downstream only")->excludes(file);
   c->add_option("--depth", lineage_.depth, "So many steps (0: all the way; default: 0, of a file 1)")->type_name("N");
+  c->add_flag("--gaps", lineage_.gaps, "What is not known of all models instead: why, where, and what to do")
+      ->excludes(name)
+      ->excludes(file);
   c->add_flag("--influence", lineage_.influence, "Of columns: also what only decides on rows (filters, joins …)");
   c->add_option("--limit", lineage_.limit, "At most so many nodes each way")
       ->type_name("N")
@@ -95,7 +98,8 @@ void ClientArguments::add_to(CLI::App& app) {
       ->capture_default_str();
 
   c->callback([this] {
-    if (lineage_.name.empty() && lineage_.file.empty()) throw CLI::RequiredError("NAME or --file");
+    if (lineage_.name.empty() && lineage_.file.empty() && !lineage_.gaps)
+      throw CLI::RequiredError("NAME, --file or --gaps");
     taken_ = lineage_;
   });
 

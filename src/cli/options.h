@@ -147,6 +147,7 @@ struct LineageOptions {
   bool up = false;
   bool down = false;
   bool influence = false;
+  bool gaps = false;
   std::optional<std::size_t> depth;
   std::size_t limit = 200;
 };
@@ -187,6 +188,7 @@ int search(const SearchOptions& options);
 int show(const ShowOptions& options);
 int lineage(const LineageOptions& options);
 int lineage_of_file(const LineageOptions& options);
+int lineage_gaps(const LineageOptions& options);
 int impact(const ImpactOptions& options);
 int docs(const DocsOptions& options);
 int verify(const VerifyOptions& options);

@@ -59,6 +59,8 @@ std::string lineage_lines(const Json& answer) {
       if (const auto advice = lineage::advice(lineage::reason_of(reason)); !advice.empty())
         lines += ": " + std::string(advice);
     }
+  if (number(lineage, "analysed") != number(lineage, "models"))
+    lines += "\n  which, and where: tideline lineage --gaps, once it is synced";
   return lines;
 }
 

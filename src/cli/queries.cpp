@@ -1,6 +1,7 @@
 // `search`, `show`, `lineage`, `impact` and `docs`: questions to the replica. They ask no server and need no token.
 
 #include <algorithm>
+#include <set>
 
 #include "base/json.h"
 #include "cli/client_context.h"
@@ -31,7 +32,10 @@ Result<replica::Target> resolve(replica::View& view, const std::string& name) {
   if (resolution.target) return std::move(*resolution.target);
   Error error{
       Code::kInvalidInput, "\"" + printable(name) + "\" could be each of these", "say which, by its unique_id", {}};
+  std::set<std::string_view> ids;
   for (const auto& each : resolution.candidates) {
+    if (!each.object.unique_id.empty() && !ids.insert(each.object.unique_id).second && !each.column)
+      error.hint = "several connections have it: choose one with tideline connections use NAME";
     error.detail += printable(each.object.unique_id.empty() ? each.object.full_name : each.object.unique_id);
     if (each.column) error.detail += "." + printable(*each.column);
     error.detail += "\n";
@@ -186,6 +190,9 @@ Result<void> run(const ShowOptions& options) {
   std::string path = printable(details.path.value_or(""));
   if (!path.empty() && record.line_start) path += ":" + std::to_string(*record.line_start);
   line("file", path);
+  const auto state = replica::lineage_state(record.metadata.text);
+  if (!target.column && !state.status.empty())
+    line("lineage", state.status == "complete" ? "in full" : state.status == "partial" ? "in part" : "not at all");
   if (!target.column && record.description && !record.description->empty())
     print_line(printable_lines(*record.description, "  "));
   if (!details.columns.empty()) {
@@ -200,6 +207,11 @@ Result<void> run(const ShowOptions& options) {
     print_table(rows);
   }
   if (target.column) return {};
+  if (!state.gaps.empty()) {
+    print_line(state.of_file ? "not known of its lineage (places in its file)"
+                             : "not known of its lineage (places in its compiled SQL)");
+    for (const auto& each : gap_lines(state)) print_line(each);
+  }
   print_neighbours("upstream", details.upstream);
   print_neighbours("downstream", details.downstream);
   if (!details.documentation.empty()) print_line("documented: tideline docs " + printable(options.name));
@@ -221,7 +233,7 @@ Result<void> run(const LineageOptions& options) {
   JsonWriter json(text);
   json.begin_object().key("from");
   write_ref(json, target.object, target.column);
-  bool first = true;
+  bool first = true, is_known = true;
   for (const auto& way : ways) {
     if (!way.wanted) continue;
     replica::LineageQuery query{.from = target,
@@ -230,15 +242,21 @@ Result<void> run(const LineageOptions& options) {
                                 .influence = options.influence,
                                 .limit = options.limit};
     TRY(const auto lineage, opened.view.lineage(query));
+    NodeNotes notes;
+    if (way.direction == Direction::kUpstream) {
+      TRY(notes, notes_of(opened.view, lineage));
+    }
     if (options.place.json) {
-      write_lineage(json.key(way.name), lineage);
+      write_lineage(json.key(way.name), lineage, notes);
       continue;
     }
     if (!first) print_line("");
     first = false;
     print_line(way.name);
-    for (const auto& each : tree_lines(lineage, way.direction)) print_line(each);
+    for (const auto& each : tree_lines(lineage, way.direction, notes)) print_line(each);
+    is_known &= std::all_of(notes.begin(), notes.end(), [](const NodeNote& note) { return note.gaps.empty(); });
   }
+  if (!is_known) print_line("why, and what to do: tideline show of that model, or tideline lineage --gaps of all");
   json.end_object();
   if (options.place.json) print_line(text);
   return {};
@@ -357,6 +375,7 @@ Result<void> run(const DocsOptions& options) {
 int search(const SearchOptions& options) { return ended(run(options)); }
 int show(const ShowOptions& options) { return ended(run(options)); }
 int lineage(const LineageOptions& options) {
+  if (options.gaps) return lineage_gaps(options);
   return options.file.empty() ? ended(run(options)) : lineage_of_file(options);
 }
 int impact(const ImpactOptions& options) { return ended(run(options)); }

@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "cli/terminal.h"
+#include "lineage/reason.h"
 
 namespace tideline::cli {
 
@@ -47,7 +48,44 @@ void write_ref(JsonWriter& json, const ObjectRef& object, const std::optional<st
   json.end_object();
 }
 
-std::vector<std::string> tree_lines(const Lineage& lineage, Direction direction) {
+Result<NodeNotes> notes_of(replica::View& view, const Lineage& lineage) {
+  NodeNotes notes(lineage.nodes.size());
+  std::vector<char> has_upstream(lineage.nodes.size(), 0);
+  for (const auto& edge : lineage.edges) has_upstream[edge.target] = 1;
+  for (std::size_t i = 0; i < lineage.nodes.size(); ++i) {
+    const auto& node = lineage.nodes[i];
+    if (!node.column || !node.object.here) continue;
+    if (node.object.object_type != "model" && node.object.object_type != "snapshot") continue;
+    TRY(auto state, view.column_state(node.object.id, *node.column));
+    const bool is_end = !has_upstream[i];
+    notes[i].constant = std::move(state.constant);
+    notes[i].gaps = std::move(state.gaps);
+    notes[i].in_sql = state.in_sql;
+    // Documented, and perhaps among the columns that a * gives: the model's gaps are why.
+    if (is_end && notes[i].gaps.empty() && !notes[i].constant && state.in_sql)
+      notes[i].gaps = std::move(state.gaps_of_model);
+    auto& gaps = notes[i].gaps;
+    std::sort(gaps.begin(), gaps.end());
+    gaps.erase(std::unique(gaps.begin(), gaps.end()), gaps.end());
+  }
+  return notes;
+}
+
+std::vector<std::string> gap_lines(const replica::LineageState& state) {
+  std::vector<std::string> lines;
+  std::string_view before;
+  for (const auto& gap : state.gaps) {
+    std::string line = "  " + (gap.at.empty() ? std::string("-") : gap.at) + "  " + printable(gap.reason);
+    if (!gap.subject.empty()) line += "  " + cut_to(on_one_line(gap.subject), 100);
+    lines.push_back(std::move(line));
+    const auto advice = lineage::advice(lineage::reason_of(gap.reason));
+    if (!advice.empty() && advice != before) lines.push_back("      " + std::string(advice));
+    before = advice;
+  }
+  return lines;
+}
+
+std::vector<std::string> tree_lines(const Lineage& lineage, Direction direction, const NodeNotes& notes) {
   std::vector<std::string> lines;
   if (lineage.nodes.empty()) return lines;
   struct Child {
@@ -86,6 +124,15 @@ std::vector<std::string> tree_lines(const Lineage& lineage, Direction direction)
     }
     if (edge && edge->confidence < 1000)
       line += "  (confidence 0." + std::to_string(1000 + edge->confidence).substr(1) + ")";
+    if (node >= notes.size()) return line;
+    const NodeNote& note = notes[node];
+    if (note.constant) line += "  = " + cut_to(on_one_line(*note.constant), 60);
+    if (!note.in_sql) line += "  (its SQL does not give it)";
+    if (!note.gaps.empty()) {
+      line += children[node].empty() ? "  (not known: " : "  (not all is known: ";
+      for (const auto& gap : note.gaps) line += (&gap == &note.gaps.front() ? "" : ", ") + printable(gap);
+      line += ")";
+    }
     return line;
   };
   std::vector<char> unfolded(lineage.nodes.size(), 0);
@@ -119,12 +166,23 @@ std::vector<std::string> tree_lines(const Lineage& lineage, Direction direction)
   return lines;
 }
 
-void write_lineage(JsonWriter& json, const Lineage& lineage) {
+void write_lineage(JsonWriter& json, const Lineage& lineage, const NodeNotes& notes) {
   json.begin_object().key("nodes").begin_array();
-  for (const auto& node : lineage.nodes) {
+  for (std::size_t i = 0; i < lineage.nodes.size(); ++i) {
+    const auto& node = lineage.nodes[i];
     json.begin_object();
     write_ref_members(json, node.object, node.column);
-    json.key("depth").number(static_cast<std::int64_t>(node.depth)).end_object();
+    json.key("depth").number(static_cast<std::int64_t>(node.depth));
+    if (i < notes.size()) {
+      if (notes[i].constant) json.key("constant").string(*notes[i].constant);
+      if (!notes[i].in_sql) json.key("in_sql").boolean(false);
+      if (!notes[i].gaps.empty()) {
+        json.key("gaps").begin_array();
+        for (const auto& gap : notes[i].gaps) json.string(gap);
+        json.end_array();
+      }
+    }
+    json.end_object();
   }
   json.end_array().key("edges").begin_array();
   for (const auto& edge : lineage.edges) {

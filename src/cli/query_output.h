@@ -22,8 +22,22 @@ void write_ref(JsonWriter& json, const replica::ObjectRef& object, const std::op
 /// The same without the braces.
 void write_ref_members(JsonWriter& json, const replica::ObjectRef& object, const std::optional<std::string>& column);
 
+/// What is said of the nodes of a lineage beside their edges, by node; may be shorter than they are.
+struct NodeNote {
+  std::optional<std::string> constant{};
+  std::vector<std::string> gaps{};  // reasons why there may be more above it
+  bool in_sql = true;
+};
+using NodeNotes = std::vector<NodeNote>;
+/// Of the columns upstream: why the tree ends where it does.
+Result<NodeNotes> notes_of(replica::View& view, const replica::Lineage& lineage);
+
 /// One way of a lineage as a tree from nodes[0]. What stands in it already is named again, but not unfolded again.
-std::vector<std::string> tree_lines(const replica::Lineage& lineage, replica::Direction direction);
-void write_lineage(JsonWriter& json, const replica::Lineage& lineage);
+std::vector<std::string> tree_lines(const replica::Lineage& lineage, replica::Direction direction,
+                                    const NodeNotes& notes = {});
+void write_lineage(JsonWriter& json, const replica::Lineage& lineage, const NodeNotes& notes = {});
+
+/// A line for each gap, with its place and what to do.
+std::vector<std::string> gap_lines(const replica::LineageState& state);
 
 }  // namespace tideline::cli

@@ -158,6 +158,39 @@ struct Impact {
   bool truncated = false;
 };
 
+// ---- What is not known of the lineage
+
+struct LineageGap {
+  std::string reason{};   // of lineage/reason.h
+  std::string subject{};  // the relation, the macro …; may be empty
+  std::string at{};       // "line:column"; may be empty
+};
+
+/// Of a model or a snapshot, as it was last pushed.
+struct LineageState {
+  std::string status{};  // complete, partial, failed; empty: it has none
+  bool columns_complete = true;
+  bool of_file = false;  // places are those of the model's file, else of its compiled SQL
+  std::vector<LineageGap> gaps{};
+};
+/// Out of an object's metadata.
+LineageState lineage_state(std::string_view metadata);
+
+struct ModelState {
+  ObjectRef object{};
+  std::string connection{};           // its full name
+  std::optional<std::string> path{};  // of its file
+  LineageState lineage{};
+};
+
+/// Why a column has no edges, or not all.
+struct ColumnState {
+  std::optional<std::string> constant{};     // it is made of no column: the text
+  std::vector<std::string> gaps{};           // reasons, of the column
+  std::vector<std::string> gaps_of_model{};  // reasons why the model may give columns that are not known
+  bool in_sql = true;                        // false: the SQL is known not to give it
+};
+
 // ---- Status
 
 struct ConnectionStatus {
@@ -200,6 +233,10 @@ class View {
   Result<SearchAnswer> search(const SearchQuery& query);
   Result<ObjectDetails> show(const Uuid& object);
   Result<Lineage> lineage(const LineageQuery& query);
+  /// Of all models and snapshots that have one, by connection and name.
+  Result<std::vector<ModelState>> lineage_states();
+  /// Nothing is said of a column that is not here.
+  Result<ColumnState> column_state(const Uuid& object, std::string_view column);
   Result<Impact> impact(const Target& target, std::size_t limit = 1000);
   Result<std::vector<DocumentationRecord>> docs(const Uuid& object);
   Result<Status> status();

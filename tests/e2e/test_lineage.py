@@ -119,9 +119,10 @@ def test_the_push_command_says_how_much_is_known(server, admin, tmp_path):
     manifest.write_bytes(harness.content_of(project({"lost": "select x.name from elsewhere.x"})))
     done = harness.run("push", "--server", f"http://127.0.0.1:{server.port}", "--org", admin.organization, "--connection",
                        "lineage/command", "--manifest", str(manifest), TIDELINE_TOKEN=admin.token)
-    assert done.stdout.splitlines()[-2:] == [
+    assert done.stdout.splitlines()[-3:] == [
         "lineage: 0 of 1 models in full, 1 in part, 0 not at all",
-        "  unknown_relation in 1 model: Declare the relation as a source, or use ref()."]
+        "  unknown_relation in 1 model: Declare the relation as a source, or use ref().",
+        "  which, and where: tideline lineage --gaps, once it is synced"]
     listed = next(one for one in admin.get("/connections")["connections"] if one["full_name"] == "lineage/command")
     assert listed["lineage"] == {"models": 1, "analysed": 0, "partial": 1, "failed": 0, "reasons": {"unknown_relation": 1}}
 
