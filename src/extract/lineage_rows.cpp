@@ -268,8 +268,9 @@ struct ProjectLineage::Impl {
   std::vector<std::size_t> object_of_relation;  // index of objects; those of other projects come after all of them
   std::vector<ForeignRelation> foreign;
   std::optional<lineage::Project> project;
-  /// Columns that SQL uses of a relation and nothing else knows, by relation; sorted.
-  std::unordered_map<RelationIndex, std::set<std::string>> used;
+  /// Columns that SQL uses of a relation and nothing else knows, by relation; sorted. And those that only follow from
+  /// what is documented of a model above a *.
+  std::unordered_map<RelationIndex, std::set<std::string>> used, implied;
   std::optional<SeeThrough> through;  // where SQL is not compiled and there are ephemeral models
   std::unordered_map<std::string_view, std::size_t> by_id;
 
@@ -474,17 +475,21 @@ const QueryLineage& ProjectLineage::Impl::lineage(std::uint32_t model) const {
 
 void ProjectLineage::Impl::note_used() {
   used.clear();
+  implied.clear();
   for (const Object& object : objects) {
     if (object.model == kNone) continue;
     const QueryLineage& result = lineage(object.model);
-    std::vector<bool> counts(result.sources.size(), false);
+    std::vector<bool> counts(result.sources.size(), false), is_implied(result.sources.size(), false);
     for (const auto& column : result.columns)
-      for (const auto& edge : column.edges) counts[edge.source] = true;
+      for (const auto& edge : column.edges)
+        (column.demanded && column.documented ? is_implied : counts)[edge.source] = true;
     for (const auto& influence : result.influences) counts[influence.source] = true;
     for (std::size_t i = 0; i < result.sources.size(); ++i) {
       const auto& source = result.sources[i];
       const RelationIndex relation = result.reads[source.read].relation;
-      if (counts[i] && !source.known && relation != kNone) used[relation].insert(source.name);
+      if (source.known || relation == kNone) continue;
+      if (counts[i]) used[relation].insert(source.name);
+      if (is_implied[i]) implied[relation].insert(source.name);
     }
   }
 }
@@ -532,12 +537,12 @@ void ProjectLineage::add_to(std::size_t at, const ObjectFacts& facts, const Reta
         ++repeated;
         continue;
       }
-      added |= add_column(column.name, "sql");
+      added |= add_column(column.name, column.demanded && column.documented ? "documentation" : "sql");
     }
   }
-  if (object.relation != kNone)
-    if (const auto used = impl_->used.find(object.relation); used != impl_->used.end())
-      for (const auto& name : used->second) added |= add_column(name, "usage");
+  for (const auto& [all, from] : {std::pair(&impl_->used, "usage"), std::pair(&impl_->implied, "documentation")})
+    if (const auto found = all->find(object.relation); object.relation != kNone && found != all->end())
+      for (const auto& name : found->second) added |= add_column(name, from);
 
   // The order of the query where no catalog says otherwise.
   if (added && !in_catalog && result != nullptr) {

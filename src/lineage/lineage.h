@@ -47,10 +47,15 @@ struct Reader {
   std::span<const RelationIndex> upstream;
   /// What the query builds, or kNone: its own inferred columns are not used.
   RelationIndex self = kNone;
-  /// Columns the result is known to have, in order (its catalog): they complete a * that cannot be expanded.
+  /// Columns the result is known to have, in order (its catalog): they complete a * that cannot be expanded. Where they
+  /// are only documented, what the query does not list must come through such a *, if the documentation is right.
   const RelationColumns* expected = nullptr;
   /// Columns that others are known to read of the result: where a * cannot be expanded, it must give them.
   std::span<const std::string> demanded;
+  /// The same of others that are only documented to have them.
+  std::span<const std::string> documented;
+  /// dbt adds the columns of is_snapshot_column() to the result.
+  bool is_snapshot = false;
   /// Whether inferred columns of every relation may be used: once all are there.
   bool all_inferred = false;
   /// nullptr: the SQL is as it was sent to the warehouse.

@@ -14,9 +14,6 @@
 namespace tideline::lineage {
 namespace {
 
-// Those dbt adds to every snapshot.
-constexpr std::string_view kSnapshotColumns[] = {"dbt_scd_id", "dbt_updated_at", "dbt_valid_from", "dbt_valid_to"};
-
 // The last round: what models read without saying so may again be read by others.
 constexpr int kMaxRounds = 4;
 // Models that pass on the * of one another, one after the other, over a source that nobody knows.
@@ -32,7 +29,8 @@ struct Project::Impl {
     std::vector<RelationIndex> reads;    // that it does not declare, sorted
     std::vector<RelationIndex> visible;  // these and what it declares, sorted
     bool published = false;
-    std::vector<std::string> demanded;  // what others read of its result and it does not list, sorted
+    std::vector<std::string> demanded;    // what others read of its result and it does not list, sorted
+    std::vector<std::string> documented;  // the same of others that are only documented to have it
   };
 
   std::unique_ptr<Relations> relations;
@@ -63,9 +61,12 @@ struct Project::Impl {
       number(relation);
       columns(relations->inferred(relation));
     }
-    for (const auto& name : state.demanded) {
-      hash.update(name);
-      number(name.size());
+    for (const auto* names : {&state.demanded, &state.documented}) {
+      number(names->size());
+      for (const auto& name : *names) {
+        hash.update(name);
+        number(name.size());
+      }
     }
     if (const StandIns* stand_ins = state.model.stand_ins.get(); stand_ins != nullptr) {
       std::uint64_t sum = stand_ins->is_one_of_several ? 1 : 2;  // in any order
@@ -135,6 +136,8 @@ struct Project::Impl {
       reader.upstream = upstream;
       reader.self = state.model.relation;
       reader.demanded = state.demanded;
+      reader.documented = state.documented;
+      reader.is_snapshot = state.model.is_snapshot;
       reader.stand_ins = state.model.stand_ins.get();
       if (reader.self != kNone) reader.expected = relations->columns(reader.self);
       state.lineage = analyse(sql, *state.model.dialect, *relations, reader);
@@ -200,29 +203,38 @@ struct Project::Impl {
 
   /// Models over a * that cannot be expanded, where what is read of them is not what they were last resolved with.
   std::vector<std::size_t> to_fill() {
-    std::vector<std::set<std::string>> demanded(states.size());
-    std::vector<bool> used;
+    std::vector<std::set<std::string>> demanded(states.size()), documented(states.size());
+    enum class Use : std::uint8_t { kNone, kDocumented, kRead };
+    std::vector<Use> used;
     for (const State& state : states) {
       const QueryLineage& lineage = state.lineage;
       const auto is_unknown = [](const SourceColumn& source) { return !source.known; };
       if (std::none_of(lineage.sources.begin(), lineage.sources.end(), is_unknown)) continue;
-      used.assign(lineage.sources.size(), false);
-      for (const auto& column : lineage.columns)
-        for (const auto& edge : column.edges) used[edge.source] = true;
-      for (const auto& influence : lineage.influences) used[influence.source] = true;
+      used.assign(lineage.sources.size(), Use::kNone);
+      for (const auto& column : lineage.columns) {
+        const Use use = column.demanded && column.documented ? Use::kDocumented : Use::kRead;
+        for (const auto& edge : column.edges) used[edge.source] = std::max(used[edge.source], use);
+      }
+      for (const auto& influence : lineage.influences) used[influence.source] = Use::kRead;
       for (std::size_t i = 0; i < used.size(); ++i) {
         const RelationIndex relation = lineage.reads[lineage.sources[i].read].relation;
-        if (!used[i] || lineage.sources[i].known || relation == kNone || relation == state.model.relation) continue;
+        if (used[i] == Use::kNone || lineage.sources[i].known || relation == kNone || relation == state.model.relation)
+          continue;
         if (const auto builder = builders.find(relation); builder != builders.end())
-          demanded[builder->second].insert(lineage.sources[i].name);
+          (used[i] == Use::kRead ? demanded : documented)[builder->second].insert(lineage.sources[i].name);
       }
     }
     std::vector<std::size_t> numbers;
     for (std::size_t i = 0; i < states.size(); ++i) {
-      if (states[i].lineage.failed || states[i].lineage.columns_complete) demanded[i].clear();
-      if (std::equal(demanded[i].begin(), demanded[i].end(), states[i].demanded.begin(), states[i].demanded.end()))
-        continue;
-      states[i].demanded.assign(demanded[i].begin(), demanded[i].end());
+      State& state = states[i];
+      if (state.lineage.failed || state.lineage.columns_complete) demanded[i].clear(), documented[i].clear();
+      for (const auto& name : demanded[i]) documented[i].erase(name);
+      const bool is_same =
+          std::equal(demanded[i].begin(), demanded[i].end(), state.demanded.begin(), state.demanded.end()) &&
+          std::equal(documented[i].begin(), documented[i].end(), state.documented.begin(), state.documented.end());
+      if (is_same) continue;
+      state.demanded.assign(demanded[i].begin(), demanded[i].end());
+      state.documented.assign(documented[i].begin(), documented[i].end());
       numbers.push_back(i);
     }
     return numbers;
@@ -338,13 +350,9 @@ void Project::take_over(Project&& earlier) {
     state.fingerprint = std::move(found->second->fingerprint);
     state.reads = std::move(found->second->reads);
     state.demanded = std::move(found->second->demanded);
+    state.documented = std::move(found->second->documented);
     Impl::find_visible(state);
   }
-}
-
-bool is_snapshot_column(std::string_view name) {
-  return std::any_of(std::begin(kSnapshotColumns), std::end(kSnapshotColumns),
-                     [&](std::string_view one) { return same_ignoring_case(one, name); });
 }
 
 bool is_partial(const QueryLineage& lineage) { return lineage.failed || !lineage.gaps.empty(); }

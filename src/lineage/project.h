@@ -73,9 +73,6 @@ class Project {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Whether dbt adds it to every snapshot.
-bool is_snapshot_column(std::string_view name);
-
 /// Whether a result counts as partial or failed in a report.
 bool is_partial(const QueryLineage& lineage);
 

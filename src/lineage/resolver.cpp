@@ -1,6 +1,7 @@
 #include "lineage/resolver.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "base/text.h"
 
@@ -31,6 +32,11 @@ std::string_view to_string(EdgeKind kind) {
   constexpr std::string_view kWords[] = {"direct", "renamed",  "calculated", "window", "aggregated",
                                          "joined", "filtered", "grouped",    "ordered"};
   return kWords[static_cast<std::size_t>(kind)];
+}
+
+bool is_snapshot_column(std::string_view name) {
+  return std::any_of(std::begin(kSnapshotColumns), std::end(kSnapshotColumns),
+                     [&](std::string_view one) { return same_ignoring_case(one, name); });
 }
 
 Resolver::Resolver(const sql::Parsed& parsed, const sql::Dialect& dialect, const Relations& relations,
@@ -125,7 +131,7 @@ void Resolver::complete_by_catalog(Shape& shape) {
   std::vector<ShapeColumn> added;
   for (std::size_t i = 0; i < expected.listed(); ++i) {
     const Name name(expected.name(i), true);
-    if (find_known(shape, name) != kNone) continue;
+    if (find_known(shape, name) != kNone || (reader_.is_snapshot && is_snapshot_column(expected.name(i)))) continue;
     const NodeId node = find_open(shape, name, {});
     if (node == kNone) return;  // one that * cannot give: the catalog is of other SQL
     added.push_back({name, node});
@@ -135,13 +141,23 @@ void Resolver::complete_by_catalog(Shape& shape) {
 }
 
 void Resolver::add_demanded(Shape& shape) {
-  if (!shape.open || shape.relation != nullptr || shape.read != kNone || !step(reader_.demanded.size())) return;
+  if (!shape.open || shape.relation != nullptr || shape.read != kNone) return;
+  const RelationColumns* expected = reader_.expected;
+  const std::size_t documented = expected == nullptr || expected->complete() ? 0 : expected->size();
+  const std::size_t wanted = reader_.demanded.size() + reader_.documented.size() + documented;
+  if (!step(wanted)) return;
   std::vector<ShapeColumn> added;
-  for (const std::string& demanded : reader_.demanded) {
-    const Name name(demanded, true);
-    if (find_known(shape, name) != kNone) continue;
-    if (const NodeId node = find_open(shape, name, {}); node != kNone) added.push_back({name, node});
-  }
+  std::unordered_set<std::string> names;  // in lower case
+  const auto add = [&](const std::string& wanted_name, bool by_others) {
+    const Name name(wanted_name, true);
+    if (find_known(shape, name) != kNone || (reader_.is_snapshot && is_snapshot_column(wanted_name))) return;
+    if (!names.insert(ascii_lower(wanted_name)).second) return;
+    const NodeId node = find_open(shape, name, {});
+    if (node != kNone) added.push_back({name, by_others ? node : by_documentation(node)});
+  };
+  for (const std::string& name : reader_.demanded) add(name, true);
+  for (const std::string& name : reader_.documented) add(name, false);
+  for (std::size_t i = 0; i < documented; ++i) add(expected->name(i), false);
   demanded_from_ = shape.columns.size();
   shape.columns.insert(shape.columns.end(), added.begin(), added.end());
 }

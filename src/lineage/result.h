@@ -52,6 +52,11 @@ struct ValueEdge {
 /// What dbt calls the CTE of an ephemeral model: __dbt__cte__orders; before 0.19 __dbt__CTE__orders.
 inline constexpr std::string_view kEphemeralPrefix = "__dbt__cte__";
 
+/// Those dbt adds to every snapshot.
+inline constexpr std::string_view kSnapshotColumns[] = {"dbt_scd_id", "dbt_updated_at", "dbt_valid_from",
+                                                        "dbt_valid_to"};
+bool is_snapshot_column(std::string_view name);
+
 /// A column of an ephemeral model, which dbt has put into the query as a CTE.
 struct EphemeralColumn {
   std::string cte;   // as written
@@ -65,13 +70,14 @@ struct Gap {
 };
 
 struct OutputColumn {
-  std::string name;                 // as the dialect stores it
-  std::vector<ValueEdge> edges;     // by source; each source once
-  sql::Span expression;             // of what computes it; empty where it is passed on as it is
-  sql::Span place;                  // of the item of the outermost SELECT that gives it; empty: none does
-  bool documented = false;          // a * gives it, and only documentation knows of it
-  bool demanded = false;            // only known because another query reads it (Reader::demanded)
-  bool constant = false;            // computed without any column, and nothing is missing
+  std::string name;              // as the dialect stores it
+  std::vector<ValueEdge> edges;  // by source; each source once
+  sql::Span expression;          // of what computes it; empty where it is passed on as it is
+  sql::Span place;               // of the item of the outermost SELECT that gives it; empty: none does
+  bool documented = false;       // a * gives it, and only documentation knows of it
+  bool demanded = false;  // only known because another query reads it (Reader::demanded), or because it is documented
+                          // (`documented` too)
+  bool constant = false;  // computed without any column, and nothing is missing
   std::vector<std::uint32_t> gaps;  // indexes of QueryLineage::gaps: the edges may not be all
   /// Through which ephemeral models it comes on its last step: `source` is an index of QueryLineage::ephemerals. Beside
   /// `edges`, which see through them.

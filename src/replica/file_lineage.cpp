@@ -261,10 +261,10 @@ class FileAnalysis {
       const Json* in_sql = metadata ? metadata->find("in_sql") : nullptr;
       const bool is_absent = in_sql != nullptr && in_sql->if_bool() != nullptr && !*in_sql->if_bool();
       const std::string from = metadata ? metadata->string_at("extracted_from").value_or("") : "";
-      (from == "catalog" || from == "seed" ? of_catalog
-       : sql_is_complete && !is_absent     ? of_sql
-       : from == "manifest"                ? documented
-                                           : used)
+      (from == "catalog" || from == "seed"             ? of_catalog
+       : sql_is_complete && !is_absent                 ? of_sql
+       : from == "manifest" || from == "documentation" ? documented
+                                                       : used)
           .push_back(column.name);
     }
     const bool complete = !of_catalog.empty() || !of_sql.empty();
