@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iostream>
 #include <map>
+#include <optional>
 #include <sstream>
 
 #include "base/json.h"
@@ -13,7 +14,7 @@
 #include "cli/options.h"
 #include "cli/query_output.h"
 #include "cli/terminal.h"
-#include "extract/project_variables.h"
+#include "extract/project_jinja.h"
 #include "replica/file_lineage.h"
 #include "sql/dialect.h"
 #include "sql/jinja.h"
@@ -39,7 +40,8 @@ Result<std::string> read_text(const std::string& file) {
   }
   std::string read = std::move(text).str();
   if (read.size() > sql::kMaxJinjaBytes)
-    return fail(Code::kTooLarge, (file == "-" ? "standard input" : file) + " is larger than a model may be (64 MB)");
+    return fail(Code::kTooLarge, (file == "-" ? "standard input" : file) + " is larger than a model may be (" +
+                                     std::to_string(sql::kMaxJinjaBytes >> 20) + " MB)");
   if (!is_valid_utf8(read))
     return fail(Code::kInvalidInput, (file == "-" ? "standard input" : file) + " is not UTF-8 text");
   return read;
@@ -258,14 +260,17 @@ Result<void> run(const LineageOptions& options) {
   query.subdir = workspace.subdir;
   if (asked.context.memory && asked.context.memory->mode != sync::SyncMode::kAll)
     for (const auto& one : asked.context.memory->connections) query.connections.push_back(one.id);
-  std::map<std::string, sql::JinjaValue, std::less<>> variables;
+  std::optional<extract::ProjectJinja> jinja;
   if (workspace.has_project) {
     std::ifstream in(workspace.root / "dbt_project.yml", std::ios::binary);
     std::ostringstream yaml;
     yaml << in.rdbuf();
     query.project = sync::dbt_project_name(yaml.str());
-    variables = extract::project_variables(yaml.str());
-    query.variables = &variables;
+    // Where it cannot be read, what depends on variables and macros is a gap.
+    if (auto loaded = extract::ProjectJinja::load(workspace.root)) {
+      jinja.emplace(std::move(*loaded));
+      query.jinja = [&](const std::string& adapter) { return jinja->options(asked.path, adapter); };
+    }
   }
   TRY(const auto file, replica::analyse_file(view, query));
   if (!options.place.json) return print(view, file, text, options);

@@ -18,7 +18,8 @@ namespace fs = std::filesystem;
 
 class Loader {
  public:
-  Loader(const ProjectLimits& limits, ProjectFiles& project) : limits_(limits), project_(project) {}
+  Loader(const ProjectLimits& limits, bool only_macros, ProjectFiles& project)
+      : limits_(limits), only_macros_(only_macros), project_(project) {}
 
   Result<void> package(const fs::path& root, const std::string& directory) {
     PackageFiles package;
@@ -39,13 +40,15 @@ class Loader {
         }
       if (!given) folders.insert(otherwise.begin(), otherwise.end());
     };
-    add({"model-paths", "source-paths"}, {"models"});
-    add({"seed-paths", "data-paths"}, {"seeds", "data"});
-    add({"snapshot-paths"}, {"snapshots"});
-    add({"test-paths"}, {"tests"});
     add({"macro-paths"}, {"macros"});
-    add({"analysis-paths"}, {"analyses", "analysis"});
-    add({"docs-paths"}, {});
+    if (!only_macros_) {
+      add({"model-paths", "source-paths"}, {"models"});
+      add({"seed-paths", "data-paths"}, {"seeds", "data"});
+      add({"snapshot-paths"}, {"snapshots"});
+      add({"test-paths"}, {"tests"});
+      add({"analysis-paths"}, {"analyses", "analysis"});
+      add({"docs-paths"}, {});
+    }
     std::set<std::string> seen;
     for (const std::string& folder : folders) {
       // What lies outside of a project is not sent anywhere because a file in it says so.
@@ -158,22 +161,30 @@ class Loader {
   }
 
   const ProjectLimits& limits_;
+  const bool only_macros_;
   ProjectFiles& project_;
   std::size_t files_ = 0, bytes_ = 0;
 };
 
-}  // namespace
-
-Result<ProjectFiles> load_project(const std::filesystem::path& directory, const ProjectLimits& limits) {
+Result<ProjectFiles> load(const fs::path& directory, const ProjectLimits& limits, bool only_macros) {
   std::error_code error;
   if (!fs::exists(directory / "dbt_project.yml", error))
     return fail(Code::kNotFound, fmt::format("there is no dbt_project.yml in {}", directory.string()),
                 "name the folder of the dbt project");
   ProjectFiles project;
-  Loader loader(limits, project);
+  Loader loader(limits, only_macros, project);
   TRY_VOID(loader.package(directory, ""));
   TRY_VOID(loader.installed(directory));
   return project;
+}
+
+}  // namespace
+
+Result<ProjectFiles> load_project(const std::filesystem::path& directory, const ProjectLimits& limits) {
+  return load(directory, limits, false);
+}
+Result<ProjectFiles> load_macros(const std::filesystem::path& directory, const ProjectLimits& limits) {
+  return load(directory, limits, true);
 }
 
 }  // namespace tideline::extract

@@ -152,13 +152,7 @@ Json ProjectReading::checksum(std::string_view text) {
 }
 
 sql::JinjaResult ProjectReading::jinja(const ProjectPackage& package, std::string_view text) const {
-  sql::JinjaOptions options;
-  options.vars = &package.variables;
-  options.macros = &*library_;
-  options.package = package.name;
-  options.adapter = adapter_;
-  options.documents = &documents_;
-  return read_jinja(text, options);
+  return read_jinja(text, options(package, adapter_));
 }
 
 /// A Python model: the literal calls of dbt.ref and the like, as a template of them.

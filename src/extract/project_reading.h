@@ -84,6 +84,12 @@ class ProjectReading {
 
   Result<ProjectDocument> run();
 
+  /// The packages with their variables, and all macros: what `options` needs. `run` begins with it.
+  Result<void> open();
+  const std::deque<ProjectPackage>& packages() const { return packages_; }  // the project first
+  /// What a template of the package is read with; they refer to this.
+  sql::JinjaOptions options(const ProjectPackage& package, const std::string& adapter) const;
+
  private:
   // ---- Packages, names, configuration (project_source.cpp) ----
 

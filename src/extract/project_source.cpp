@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "extract/project_reading.h"
+#include "sql/dialect.h"
 
 namespace tideline::extract {
 
@@ -18,13 +19,29 @@ std::string extension_of(std::string_view path) {
   return dot == std::string_view::npos ? "" : ascii_lower(path.substr(dot + 1));
 }
 
-Result<ProjectDocument> ProjectReading::run() {
-  document_.problems = files_.problems;
+Result<void> ProjectReading::open() {
   for (const PackageFiles& package : files_.packages) TRY_VOID(open(package));
   if (packages_.empty()) return fail(Code::kInvalidInput, "the project has no files");
-  document_.project_name = packages_.front().name;
   for (ProjectPackage& package : packages_) set_variables(package);
   read_macros();
+  return {};
+}
+
+sql::JinjaOptions ProjectReading::options(const ProjectPackage& package, const std::string& adapter) const {
+  sql::JinjaOptions options;
+  options.vars = &package.variables;
+  options.macros = &*library_;
+  options.package = package.name;
+  options.adapter = adapter;
+  options.documents = &documents_;
+  options.backslash_escapes = sql::dialect_of_adapter(adapter).backslash_escapes;
+  return options;
+}
+
+Result<ProjectDocument> ProjectReading::run() {
+  document_.problems = files_.problems;
+  TRY_VOID(open());
+  document_.project_name = packages_.front().name;
   for (ProjectPackage& package : packages_) read_descriptions(package);
   for (ProjectPackage& package : packages_) read_yaml_files(package);
   for (ProjectPackage& package : packages_) read_sources(package);

@@ -42,6 +42,9 @@ struct ProjectLimits {
 /// folders are not followed. Blocks. kNotFound: no dbt_project.yml; kInvalidInput: it cannot be read; kTooLarge.
 Result<ProjectFiles> load_project(const std::filesystem::path& directory, const ProjectLimits& limits = {});
 
+/// The same of macros alone, with each package's dbt_project.yml.
+Result<ProjectFiles> load_macros(const std::filesystem::path& directory, const ProjectLimits& limits = {});
+
 struct ProjectDocument {
   std::string manifest;
   std::string project_name;

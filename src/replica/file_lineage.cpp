@@ -65,9 +65,8 @@ class FileAnalysis {
     TRY_VOID(load_relations());
     find_own();
     TRY_VOID(find_dialect());
-    sql::JinjaOptions options;
+    sql::JinjaOptions options = query_.jinja ? query_.jinja(dialect_name_) : sql::JinjaOptions();
     options.backslash_escapes = dialect_->backslash_escapes;
-    options.vars = query_.variables;
     jinja_ = sql::read_jinja(query_.text, options);
     find_stand_ins();
 

@@ -6,7 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,7 +14,7 @@
 
 #include "lineage/result.h"
 #include "replica/queries.h"
-#include "sql/jinja_value.h"
+#include "sql/jinja.h"
 
 namespace tideline::replica {
 
@@ -25,7 +25,8 @@ struct FileQuery {
   std::string subdir{};                     // of that project in its repository
   std::string project{};                    // its name: ref() looks there first
   std::vector<ConnectionId> connections{};  // of the workspace; empty: all that the replica holds
-  const std::map<std::string, sql::JinjaValue, std::less<>>* variables = nullptr;  // null: not known
+  /// What its Jinja is read with, for the warehouse given ("": not known). Empty: nothing is known of its project.
+  std::function<sql::JinjaOptions(const std::string& adapter)> jinja{};
 };
 
 /// A column of what the file reads. `object.here` false: no object of the replica; then only full_name is known, as it
