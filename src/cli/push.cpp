@@ -19,6 +19,7 @@
 #include "http/client.h"
 #include "http/query.h"
 #include "lineage/reason.h"
+#include "sql/dialect.h"
 
 namespace tideline::cli {
 namespace {
@@ -128,6 +129,9 @@ class TemporaryFile {
 
 /// Reads the project and writes what there is to push into `file`.
 Result<void> read_project(const PushOptions& options, TemporaryFile& file) {
+  if (!options.adapter.empty() && !sql::is_adapter_or_dialect(options.adapter))
+    std::fprintf(stderr, "warning: no adapter is known as %s: its SQL is read as a mixture of dialects\n",
+                 printable(options.adapter).c_str());
   TRY(const auto files, extract::load_project(options.project));
   if (!files.missing_packages.empty() && !options.without_packages) {
     std::string names;

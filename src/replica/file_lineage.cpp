@@ -159,15 +159,17 @@ class FileAnalysis {
 
   Result<void> find_dialect() {
     dialect_name_ = query_.dialect;
+    std::set<std::string> names;
     for (const Connection& one : connections_) {
-      if (!dialect_name_.empty()) break;
-      if (own_ && own_->id != one.id) continue;
+      if (!dialect_name_.empty() || (own_ && own_->id != one.id)) continue;
       TRY(auto query,
           Query::begin(impl_, "select dialect from files where connection_id = ?1 and dialect is not null limit 1"));
       query->id(1, one.id.value);
       TRY(const bool row, query->step());
-      if (row) dialect_name_ = query->text_at(0);
+      if (row) names.insert(query->text_at(0));
     }
+    // Of several the file may be any: what is common to them is read.
+    if (names.size() == 1) dialect_name_ = *names.begin();
     dialect_ = &sql::dialect_of_adapter(dialect_name_);
     return {};
   }

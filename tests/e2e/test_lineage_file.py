@@ -183,6 +183,20 @@ def test_a_star_over_a_model_whose_sql_alone_is_known(ada):
     assert [(gap["reason"], gap["subject"]) for gap in found["gaps"]] == [("unknown_columns", "ref('open')")]
 
 
+def test_of_several_dialects_none_is_guessed(ada):
+    """In a workspace with two warehouses, a file of neither: what one of them alone would read is not taken for it."""
+    other = json.loads((SHOP / "manifest.json").read_text())
+    other["metadata"]["adapter_type"] = "bigquery"
+    ada.admin.push("acme/other", other)
+    ada.run("connections", "all", cwd=ada.shop)
+    ada.run("sync", cwd=ada.shop)
+    assert answer(ada, "-", stdin="select 1 as one")["dialect"] == "generic"
+    assert answer(ada, "-", "--dialect", "bigquery", stdin="select 1 as one")["dialect"] == "bigquery"
+    ada.run("connections", "use", "acme/other", cwd=ada.shop)
+    ada.run("sync", cwd=ada.shop)
+    assert answer(ada, "-", stdin="select 1 as one")["dialect"] == "bigquery"
+
+
 def test_errors_say_what_to_do(ada, server, tmp_path):
     def refused(*arguments, cwd=None, code=1, **more):
         done = ada.run("lineage", *arguments, cwd=cwd or ada.shop, check=False, **more)

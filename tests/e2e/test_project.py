@@ -38,6 +38,13 @@ def rows(admin, answer):
     return objects, edges, columns, files
 
 
+def test_an_adapter_nobody_knows_is_told(admin, project):
+    done = harness.run("push", "--server", f"http://127.0.0.1:{admin.server.port}", "--org", admin.organization,
+                       "--connection", "p/adapter", "--project", project, "--adapter", "snowflakee", TIDELINE_TOKEN=admin.token)
+    assert "warning: no adapter is known as snowflakee: its SQL is read as a mixture of dialects" in done.stderr
+    assert done.returncode == 0
+
+
 def edit(path, old, new):
     text = path.read_text()
     assert old in text
