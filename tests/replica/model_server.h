@@ -187,8 +187,16 @@ inline Applied sync(Writer& writer, const ModelServer& server, std::size_t page_
 /// All rows of the file behind the link, as bytes, with their versions: read with nothing but SQL on the tables.
 inline std::map<Uuid, std::pair<Version, std::string>> rows_of(const std::filesystem::path& file) {
   std::map<Uuid, std::pair<Version, std::string>> rows;
-  Database database = must(Database::open(file, Database::Mode::kRead, 5000));
-  must(database.run("begin"));
+  Database database;
+  // One that was replaced and removed while it was opened (SQLite: IOERR_FSTAT, it looks for the file beside its log):
+  // the one that took its place.
+  for (;;) {
+    const auto behind_link = std::filesystem::read_symlink(file);
+    database = must(Database::open(file, Database::Mode::kRead, 5000));
+    const auto begun = database.run("begin; select count(*) from sync_state");
+    if (begun) break;
+    if (std::filesystem::read_symlink(file) == behind_link) must(begun);
+  }
   for (const auto& table : must(read_layout(database))) {
     RowReader reader = must(RowReader::open(database, table));
     while (const auto row = must(reader.next())) rows[row->id] = {row->version, std::string(row->bytes)};
