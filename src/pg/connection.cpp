@@ -1,6 +1,7 @@
 #include "pg/connection.h"
 
 #include <libpq-fe.h>
+#include <openssl/crypto.h>
 #include <poll.h>
 
 #include <algorithm>
@@ -26,13 +27,23 @@ constexpr std::size_t kMaxParameters = 65535;  // the protocol counts them in 16
 
 // libpq blocks in name resolution and in PQcancel; both happen here, away from the I/O threads. Connecting and
 // cancelling are kept apart: cancelling must not queue behind a host that does not answer.
+class Threads {
+ public:
+  explicit Threads(std::size_t count) : pool_(count) {}
+  asio::thread_pool& pool() { return pool_; }
+
+ private:
+  // Before the threads: what is there first ends last, and libpq may still use OpenSSL in them when the process ends.
+  const int openssl_ = OPENSSL_init_crypto(0, nullptr);
+  asio::thread_pool pool_;
+};
 asio::thread_pool& connectors() {
-  static asio::thread_pool pool(4);
-  return pool;
+  static Threads threads(4);
+  return threads.pool();
 }
 asio::thread_pool& cancellers() {
-  static asio::thread_pool pool(2);
-  return pool;
+  static Threads threads(2);
+  return threads.pool();
 }
 
 struct Finish {
