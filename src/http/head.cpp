@@ -1,6 +1,8 @@
 #include "http/head.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <cstring>
 
 #include <boost/beast/http/basic_parser.hpp>
 
@@ -83,6 +85,15 @@ class HeadParser final : public beast::http::basic_parser<true> {
   Request& request_;
   Framing& framing_;
 };
+
+/// Whether none of eight bytes is a control character (tabs are).
+bool are_visible(const char* bytes) {
+  constexpr std::uint64_t kEach = 0x0101'0101'0101'0101, kHigh = 0x80 * kEach;
+  std::uint64_t word = 0;
+  std::memcpy(&word, bytes, sizeof word);
+  const std::uint64_t no_del = word ^ (0x7f * kEach);
+  return ((((word - 0x20 * kEach) & ~word) | ((no_del - kEach) & ~no_del)) & kHigh) == 0;
+}
 
 Refusal bad(std::string message) { return Refusal{400, std::move(message), {}}; }
 
@@ -231,6 +242,14 @@ HeadScanner::Status HeadScanner::refuse(unsigned status, std::string message, st
 
 HeadScanner::Status HeadScanner::scan(std::string_view bytes) {
   while (position_ < bytes.size()) {
+    if (position_ != line_begin_) {
+      // Eight at a time, where nothing of what follows can be.
+      const std::size_t most = begin_ + (first_line_ ? kMaxRequestLineBytes : kMaxHeaderBytes);
+      const std::size_t end = std::min(bytes.size(), most);
+      while (position_ + sizeof(std::uint64_t) <= end && are_visible(bytes.data() + position_))
+        position_ += sizeof(std::uint64_t);
+      if (position_ == bytes.size()) break;
+    }
     const char c = bytes[position_];
     if (c == '\r') {
       if (position_ + 1 == bytes.size()) return Status::kMore;
