@@ -164,7 +164,7 @@ struct Application::Impl {
     watch = std::make_unique<Watch>(background.get_executor(), *rights_database, options.database_url, membership);
     watch->start();
     gate.emplace(Gate::Parts{*token_keys, *rights_database, membership, *watch, options.tokens.create_users});
-    reads.emplace(ReadContext{*database, pages, listings, heads, cursor_key, blocking.get_executor()});
+    reads.emplace(*database, pages, listings, heads, cursor_key, blocking.get_executor());
     service.emplace(Services{*gate, *database, *rights_database, membership, *watch, events, *reads, *uploads, metrics,
                              blocking.get_executor(), options.limits, draining});
 

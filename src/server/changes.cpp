@@ -1,7 +1,10 @@
 #include "server/changes.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
+
+#include <boost/asio/co_spawn.hpp>
 
 #include "base/json.h"
 #include "base/text.h"
@@ -15,6 +18,10 @@ namespace tideline::server {
 namespace {
 
 using store::Consistency;
+
+/// At once, of all clients: a few keep the database and the cores busy.
+constexpr int kMaxReadingAhead = 4;
+constexpr std::chrono::seconds kReadAheadDeadline{10};
 
 tl::unexpected<Error> no_such_connection() {
   return fail(Code::kNotFound, "no such connection in this organization", "GET …/heads lists them");
@@ -93,17 +100,23 @@ class ChangesBody {
   wire::ChangesPageWriter page_;
 };
 
-std::string end_of_page(const ReadContext& context, const ReadRequest& read, const ChangesRequest& request,
-                        const store::ChangesHead& head, const store::ChangesPosition& position, bool up_to_date) {
+/// What ends a page, and what is needed to make the next.
+struct EndOfPage {
+  std::string json;
+  std::shared_ptr<const Cursor> next;  // null: there is none
+};
+EndOfPage end_of_page(const ReadContext& context, const ReadRequest& read, const ChangesRequest& request,
+                      const store::ChangesHead& head, const store::ChangesPosition& position, bool up_to_date) {
   const Cursor* from = request.cursor ? &*request.cursor : nullptr;
-  const Cursor next = next_cursor(head, read.tenant.organization, request.connection, from, position, up_to_date);
-  const wire::ChangesEnd end{.cursor = encode_cursor(next, context.cursor_key),
+  auto next = std::make_shared<const Cursor>(
+      next_cursor(head, read.tenant.organization, request.connection, from, position, up_to_date));
+  const wire::ChangesEnd end{.cursor = encode_cursor(*next, context.cursor_key),
                              .connection = request.connection,
                              .snapshot = head.version,
                              .up_to_date = up_to_date,
                              .connection_version = head.connection->version,
                              .digest = head.connection->digest};
-  return end.to_json();
+  return {end.to_json(), up_to_date ? nullptr : std::move(next)};
 }
 
 PageKey key_of(const ReadRequest& read, const ChangesRequest& request) {
@@ -165,14 +178,17 @@ awaitable<Result<Page>> load_changes(ReadContext& context, ReadRequest read, Cha
     CO_TRY(const auto head, co_await head_of_empty(context, read, request));
     if (head) {
       CO_TRY_VOID(check_cursor(*request.cursor, *head));
-      co_return body->finish(end_of_page(context, read, request, *head, request.cursor->position, true), head->version);
+      const EndOfPage end = end_of_page(context, read, request, *head, request.cursor->position, true);
+      co_return body->finish(end.json, head->version);
     }
   }
   CO_TRY(auto reader, co_await open_reader(context, read, request));
   const auto finisher = [&] {
-    std::string end = end_of_page(context, read, request, reader.head(), reader.position(), reader.is_exhausted());
+    EndOfPage end = end_of_page(context, read, request, reader.head(), reader.position(), reader.is_exhausted());
     return [end = std::move(end), version = reader.head().version](ChangesBody& whole) {
-      return whole.finish(end, version);
+      Page page = whole.finish(end.json, version);
+      page.next = end.next;
+      return page;
     };
   };
   co_return co_await encode_page(context.workers, reader, std::move(body), finisher, read.deadline);
@@ -249,6 +265,24 @@ awaitable<Result<Page>> heads_page(ReadContext& context, ReadRequest read) {
   const Deadline deadline = read.deadline;
   co_return co_await context.pages.get(
       std::move(key), [&context, read] { return load_heads(context, read); }, deadline);
+}
+
+void read_ahead(ReadContext& context, ReadRequest read, ChangesRequest request, const Page& page,
+                const boost::asio::any_io_executor& executor) {
+  // One that would not be kept would be made twice.
+  if (!page.next || !context.pages.keeps(2 * page.body->size())) return;
+  request.cursor = *page.next;
+  if (context.pages.find(key_of(read, request))) return;
+  if (context.reading_ahead.fetch_add(1) >= kMaxReadingAhead) {
+    context.reading_ahead.fetch_sub(1);
+    return;
+  }
+  read.deadline = std::min(read.deadline, within(kReadAheadDeadline));
+  boost::asio::co_spawn(executor, changes_page(context, std::move(read), std::move(request)),
+                        [&context](const std::exception_ptr&, const Result<Page>&) {
+                          // What went wrong the one hears who asks for the page.
+                          context.reading_ahead.fetch_sub(1);
+                        });
 }
 
 std::optional<Page> cached_changes(ReadContext& context, const ReadRequest& read, const ChangesRequest& request) {

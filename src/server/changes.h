@@ -49,6 +49,10 @@ awaitable<Result<Page>> heads_page(ReadContext& context, ReadRequest read);
 /// kGone besides.
 awaitable<Result<Page>> changes_page(ReadContext& context, ReadRequest read, ChangesRequest request);
 std::optional<Page> cached_changes(ReadContext& context, const ReadRequest& read, const ChangesRequest& request);
+/// Begins to make the page behind `page`, the answer to `request`, unless it is there: a client asks for it as soon as
+/// it has read this one. One page, and no further before somebody asks for that.
+void read_ahead(ReadContext& context, ReadRequest read, ChangesRequest request, const Page& page,
+                const boost::asio::any_io_executor& executor);
 awaitable<Result<Page>> buckets_page(ReadContext& context, ReadRequest read, BucketsRequest request);
 awaitable<Result<Page>> bucket_page(ReadContext& context, ReadRequest read, BucketRequest request);
 

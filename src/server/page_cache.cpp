@@ -61,6 +61,9 @@ struct PageCache::Impl {
     return found->second->page;
   }
 
+  // One page that takes half of the room is worth less than the many it would drive out.
+  bool keeps(std::size_t bytes) const { return bytes <= max_bytes / 2; }
+
   void erase(Entries::iterator entry) {
     stats.bytes -= entry->bytes;
     --stats.pages;
@@ -88,8 +91,7 @@ struct PageCache::Impl {
     } else if (const auto same = organization.pages.find(key.query); same != organization.pages.end()) {
       erase(same->second);
     }
-    // One page that takes half of the room is worth less than the many it would drive out.
-    if (bytes > max_bytes / 2) return;
+    if (!keeps(bytes)) return;
     while (stats.bytes + bytes > max_bytes && !entries.empty()) {
       erase(std::prev(entries.end()));
       ++stats.evictions;
@@ -193,6 +195,8 @@ awaitable<Result<Page>> PageCache::get(PageKey key, Load load, Deadline deadline
     if (is_past(deadline)) co_return fail(Code::kDeadline, "The answer was not ready in time", "Try again.");
   }
 }
+
+bool PageCache::keeps(std::size_t bytes) const { return impl_->keeps(bytes); }
 
 void PageCache::forget(OrganizationId organization) {
   const std::lock_guard lock(impl_->mutex);

@@ -25,14 +25,17 @@ namespace tideline::server {
 template <class T>
 using awaitable = boost::asio::awaitable<T>;
 
+struct Cursor;
+
 /// One answer, ready to send. Shared and never changed.
 struct Page {
   std::shared_ptr<const std::string> body;  // in `encoding`
   http::Encoding encoding = http::Encoding::kIdentity;
   std::string etag;  // with its quotes: a hash of the plain content, and the encoding
   std::uint64_t plain_bytes = 0;
-  Version version;                 // of the snapshot it was read from
-  std::string unencoded_digest{};  // http/digest_field.h; empty where the content has a check of its own
+  Version version;                       // of the snapshot it was read from
+  std::string unencoded_digest{};        // http/digest_field.h; empty where the content has a check of its own
+  std::shared_ptr<const Cursor> next{};  // where the next page of a listing of changes begins
 };
 
 /// `query` is everything the content depends on besides organization and version, encoding included, each question
@@ -70,6 +73,9 @@ class PageCache {
   /// is kept under the version it has. A failure that may be the loader's own (its deadline, its rights) is not
   /// shared: one of those who wait tries itself. Errors: those of `load`; kDeadline.
   awaitable<Result<Page>> get(PageKey key, Load load, Deadline deadline);
+
+  /// Whether a page of so many bytes, come in now, stays for a while.
+  bool keeps(std::size_t bytes) const;
 
   /// The organization's history went back (a restore, a standby that had not all of it): its pages go, and what is
   /// being loaded of it is given to those who wait, but not kept.

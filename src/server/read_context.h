@@ -2,6 +2,7 @@
 // What the reading handlers share, and their common rule: the caller has checked that the user is a member, and passes
 // the organization's state as confirmed by the watch. An answer is of that state or a newer one, never an older.
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -64,6 +65,7 @@ struct ReadContext {
   HeadsCache& heads;
   const std::string& cursor_key;
   boost::asio::any_io_executor workers;  // threads that may compute for milliseconds
+  std::atomic<int> reading_ahead{0};     // pages nobody has asked for yet
 };
 
 /// A request's own part.

@@ -98,9 +98,10 @@ http::awaitable<http::Response> get_changes(Exchange& exchange) {
     }
     request.cursor = std::move(*cursor);
   }
-  if (const auto page = cached_changes(exchange.services.reads, read, request))
-    co_return page_answer(exchange.request, *page, wire::kChangesType);
-  const auto page = co_await changes_page(exchange.services.reads, read, std::move(request));
+  ReadContext& reads = exchange.services.reads;
+  const auto cached = cached_changes(reads, read, request);
+  const auto page = cached ? Result<Page>(*cached) : co_await changes_page(reads, read, request);
+  if (page) read_ahead(reads, read, std::move(request), *page, co_await boost::asio::this_coro::executor);
   co_return answer(exchange, page, wire::kChangesType);
 }
 

@@ -4,6 +4,7 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include "base/json.h"
+#include "server/changes.h"
 #include "server/connections_listing.h"
 #include "server/documentation_listing.h"
 #include "server/sessions.h"
@@ -26,7 +27,7 @@ class ReadsTest : public StoreTest {
  protected:
   void SetUp() override {
     StoreTest::SetUp();
-    context_.emplace(server::ReadContext{*db_, pages_, listings_, heads_, cursor_key_, workers_.get_executor()});
+    context_.emplace(*db_, pages_, listings_, heads_, cursor_key_, workers_.get_executor());
   }
   server::ReadRequest read(store::Tenant who, Encoding encoding = Encoding::kIdentity) {
     const auto states = must(run(db_->watch({who.organization}, soon())));
@@ -122,6 +123,43 @@ TEST_F(ReadsTest, SamePageIsMadeOnceUntilAVersionLands) {
   EXPECT_EQ(size_of(json(*sync(after).body), "objects"), 4u);
   // Whoever still holds the older state gets the newer page.
   EXPECT_EQ(server::cached_sync_package(*context_, before, {})->version, after.state.version);
+}
+
+TEST_F(ReadsTest, ThePageBehindAPageOfChangesIsMadeAheadAndNoFurther) {
+  const auto connection = make_connection();
+  push(connection, project(40));
+  server::ChangesRequest request{.connection = connection, .cursor = std::nullopt, .max_bytes = 1000};
+  const auto page_of = [&](const server::ChangesRequest& of) {
+    return must(run(server::changes_page(*context_, read(), of)));
+  };
+  Page page = page_of(request);
+  EXPECT_EQ(pages_.stats().misses, 1u);
+  int pages = 1;
+  for (; page.next; ++pages) {
+    server::read_ahead(*context_, read(), request, page, io.get_executor());
+    server::read_ahead(*context_, read(), request, page, io.get_executor());  // asked twice, made once
+    request.cursor = *page.next;
+    page = page_of(request);
+    EXPECT_EQ(pages_.stats().misses, static_cast<unsigned>(pages + 1));
+    while (context_->reading_ahead > 0) io.poll();
+    EXPECT_TRUE(server::cached_changes(*context_, read(), request));
+  }
+  EXPECT_GT(pages, 5);
+  server::read_ahead(*context_, read(), request, page, io.get_executor());
+  EXPECT_EQ(context_->reading_ahead, 0);
+}
+
+TEST_F(ReadsTest, NothingIsMadeAheadThatWouldNotBeKept) {
+  const auto connection = make_connection();
+  push(connection, project(40));
+  server::PageCache small(1);
+  server::ReadContext context{*db_, small, listings_, heads_, cursor_key_, workers_.get_executor()};
+  const server::ChangesRequest request{.connection = connection, .cursor = std::nullopt, .max_bytes = 1000};
+  const Page page = must(run(server::changes_page(context, read(), request)));
+  ASSERT_TRUE(page.next);
+  server::read_ahead(context, read(), request, page, io.get_executor());
+  EXPECT_EQ(context.reading_ahead, 0);
+  EXPECT_EQ(small.stats().misses, 1u);
 }
 
 TEST_F(ReadsTest, UpToDateClientIsAnsweredWithoutTheDatabase) {
