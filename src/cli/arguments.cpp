@@ -1,6 +1,6 @@
 // Names, defaults and help of every flag, and where else a value may come from; those of the client are in
-// client_arguments.cpp. A flag wins over its variable (TIDELINE_DATA_DIR for --data-dir), that over the config file,
-// that over the default.
+// client_arguments.cpp, those of administration in admin_arguments.cpp. A flag wins over its variable
+// (TIDELINE_DATA_DIR for --data-dir), that over the config file, that over the default.
 
 #include <algorithm>
 #include <cstdlib>
@@ -8,6 +8,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/admin_arguments.h"
 #include "cli/client_arguments.h"
 #include "cli/config_file.h"
 #include "cli/options.h"
@@ -72,25 +73,21 @@ struct Arguments {
   std::filesystem::path config;
   std::int64_t drain_seconds = 10;
   std::string log_format = "json";
-  AdminOptions admin;
-  std::string admin_url;
-  std::int64_t ttl_seconds = 0;
+  AdminArguments admin;
   PushOptions push;
   VersionOptions version;
   ClientArguments client;
 
   CLI::App* serve_command = nullptr;
-  CLI::App* admin_command = nullptr;
   CLI::App* push_command = nullptr;
   CLI::App* version_command = nullptr;
-  CLI::Option* ttl = nullptr;
 
   Arguments() {
     app.require_subcommand(1);
     app.fallthrough(false);
     app.set_version_flag("--version", "tideline " TIDELINE_VERSION, "Print the version");
     add_serve();
-    add_admin();
+    admin.add_to(app);
     add_push();
     client.add_to(app);
     version_command = app.add_subcommand("version", "Print the version.");
@@ -165,91 +162,6 @@ struct Arguments {
         default_server_config().string() + ", where it is there).");
   }
 
-  CLI::App* admin_action(CLI::App* parent, const std::string& name, const std::string& help,
-                         AdminOptions::Action action) {
-    CLI::App* c = parent->add_subcommand(name, help);
-    add(c, "data-dir", admin.database.data_dir, "The directory of a server with a private database")
-        ->type_name("DIR")
-        ->default_str(default_data_directory().string());
-    add(c, "database-url", admin.database.url, "An existing PostgreSQL, as the login tideline_admin")->type_name("URL");
-    add(c, "admin-database-url", admin_url, "The same; wins over --database-url")->type_name("URL");
-    c->add_flag("--json", admin.json, "Answer as JSON");
-    c->callback([this, action] { admin.action = action; });
-    return c;
-  }
-  void organization(CLI::App* c) {
-    add(c, "org", admin.organization, "Id of the organization")->type_name("ID")->required();
-  }
-
-  void add_admin() {
-    using Action = AdminOptions::Action;
-    admin_command = app.add_subcommand("admin", "Organizations, users and tokens; while the server runs, or not.");
-    admin_command->require_subcommand(1);
-    admin.database.data_dir = default_data_directory();
-    admin_action(admin_command, "migrate", "Bring a database to this release's schema.", Action::kMigrate);
-
-    CLI::App* b = admin_action(admin_command, "backup", "Copy the database into a file; while the server runs, or not.",
-                               Action::kBackup);
-    b->add_option("--to", admin.file, "The file; replaced when it is there")->type_name("FILE")->required();
-    b = admin_action(admin_command, "restore", "Put a backup in the database's place; replicas sync anew.",
-                     Action::kRestore);
-    CLI::Option* from = b->add_option("--from", admin.file, "The backup")->type_name("FILE")->check(CLI::ExistingFile);
-    b->add_flag("--replace", admin.replace, "Even if the database holds organizations");
-    CLI::Option* epoch =
-        b->add_flag("--epoch-only", admin.epoch_only, "The database was restored by other means: only tell clients so");
-    from->excludes(epoch);
-
-    CLI::App* org = admin_command->add_subcommand("org", "Organizations.");
-    org->require_subcommand(1);
-    CLI::App* c = admin_action(org, "create", "Make an organization.", Action::kOrganizationCreate);
-    c->add_option("--name", admin.name, "Its name")->required();
-    c->add_option("--id", admin.organization, "Its id, instead of a random one")->type_name("ID");
-    admin_action(org, "list", "List the organizations.", Action::kOrganizationList);
-
-    CLI::App* user = admin_command->add_subcommand("user", "Users and their roles.");
-    user->require_subcommand(1);
-    const auto email = [this](CLI::App* command) {
-      command->add_option("--email", admin.email, "E-mail address, or id, of the user")->required();
-    };
-    const auto role = [this](CLI::App* command) {
-      command->add_option("--role", admin.role, "admin or member")
-          ->required()
-          ->check(CLI::IsMember({"admin", "member"}));
-    };
-    c = admin_action(user, "add", "Make somebody a member, or change the role.", Action::kUserAdd);
-    organization(c), email(c), role(c);
-    c = admin_action(user, "role", "Change a member's role.", Action::kUserRole);
-    organization(c), email(c), role(c);
-    c = admin_action(user, "remove", "End a membership; holds within a second.", Action::kUserRemove);
-    organization(c), email(c);
-    c = admin_action(user, "list", "List the members.", Action::kUserList);
-    organization(c);
-    c = admin_action(user, "link", "Bind the identity of an outside issuer to a user.", Action::kUserLink);
-    email(c);
-    c->add_option("--issuer", admin.issuer, "`iss` of the tokens")->required();
-    c->add_option("--subject", admin.subject, "`sub` of the tokens")->required();
-
-    c = admin_action(admin_command, "token", "Sign a token for a user.", Action::kToken);
-    c->add_option("--user", admin.email, "E-mail address, or id, of the user")->required();
-    c->add_option("--ttl", ttl_seconds, "Seconds it holds (default: 86400)")->type_name("S");
-
-    CLI::App* token = admin_command->add_subcommand("api-token", "Tokens for CI.");
-    token->require_subcommand(1);
-    c = admin_action(token, "create", "Make a token; it is shown once.", Action::kApiTokenCreate);
-    organization(c);
-    c->add_option("--name", admin.name, "What it is for")->required();
-    c->add_option("--scope", admin.scopes, "read, push or documentation; several: repeat or separate by commas")
-        ->delimiter(',')
-        ->required()
-        ->check(CLI::IsMember({"read", "push", "documentation"}));
-    c->add_option("--ttl", ttl_seconds, "Seconds it holds (default: until revoked)")->type_name("S");
-    c = admin_action(token, "list", "List them, without their secrets.", Action::kApiTokenList);
-    organization(c);
-    c = admin_action(token, "revoke", "Revoke one; holds within a second.", Action::kApiTokenRevoke);
-    organization(c);
-    c->add_option("--id", admin.token_id, "Its id")->type_name("ID")->required();
-  }
-
   void add_push() {
     push_command = app.add_subcommand("push", "Send a dbt project's artifacts to a server.");
     CLI::App* c = push_command;
@@ -302,18 +214,6 @@ struct Arguments {
     }
     return {};
   }
-
-  /// Named on the command line itself, a directory wins over a URL in the environment.
-  void finish_admin() {
-    if (!admin_url.empty()) admin.database.url = admin_url;
-    if (ttl_seconds != 0) admin.ttl_seconds = ttl_seconds;
-  }
-
-  Result<void> check_admin() const {
-    if (admin.action == AdminOptions::Action::kRestore && admin.file.empty() && !admin.epoch_only)
-      return fail(Code::kInvalidInput, "restore needs --from FILE, or --epoch-only");
-    return {};
-  }
 };
 
 /// CLI11 says only that a subcommand is required. Where a word stands that is none, that word is named; where there is
@@ -358,13 +258,11 @@ Invocation read_arguments(int argc, const char* const* argv) {
     }
     return arguments.serve;
   }
-  if (arguments.admin_command->parsed()) {
-    arguments.finish_admin();
-    if (auto checked = arguments.check_admin(); !checked) {
-      report(checked.error());
-      return kUsage;
-    }
-    return arguments.admin;
+  if (arguments.admin.parsed()) {
+    auto taken = arguments.admin.taken();
+    if (taken) return *std::move(taken);
+    report(taken.error());
+    return kUsage;
   }
   if (arguments.push_command->parsed()) return arguments.push;
   if (arguments.version_command->parsed()) return arguments.version;

@@ -79,6 +79,60 @@ def test_flag_over_variable_over_file_over_default(tmp_path):
     assert settings(TIDELINE_JWT_AUDIENCE="x,y")["jwt-audience"] == "x,y"
 
 
+def admin_commands(*path):
+    """Each command below `admin`, with the flags that have a variable and those that must be given."""
+    text = harness.run("admin", *path, "--help").stdout
+    if "Subcommands:" in text:
+        for name in re.findall(r"^  ([a-z][a-z-]*)", text.split("Subcommands:")[1], re.M):
+            yield from admin_commands(*path, name)
+        return
+    flags = re.findall(r"^  (?:-\w,)? *--([\w-]+) (.*)", text, re.M)
+    yield path, {name for name, rest in flags if "(Env:" in rest}, {name for name, rest in flags if "REQUIRED" in rest}
+
+
+VALUES = {"org": "0b3f9c1e-7d42-4c55-9e0a-5a4f6c1d2e3f", "id": "0b3f9c1e-7d42-4c55-9e0a-5a4f6c1d2e3f", "scope": "push",
+          "role": "member"}
+
+
+def test_a_flag_wins_over_every_variable_of_administration(server, tmp_path):
+    plain = tmp_path / "flag-not-a-directory"
+    plain.write_text("")
+    commands = list(admin_commands())
+    assert len(commands) >= 14, commands
+    dead = "postgresql://variable@127.0.0.1:1/x"
+    for path, variables, required in commands:
+        assert {"data-dir", "database-url", "admin-database-url"} <= variables, path
+        given = [part for name in required - {"org"} for part in (f"--{name}", VALUES.get(name, "flag-value"))]
+        if path == ("restore",):
+            given += ["--epoch-only"]
+
+        def error(*more, **variables):
+            done = harness.run("admin", *path, *given, *more, check=False, **{"TIDELINE_ORG": VALUES["org"], **variables})
+            assert done.returncode != 0 and not done.stdout, done
+            return done.stderr
+
+        everything = {"TIDELINE_DATA_DIR": str(server.data_dir), "TIDELINE_DATABASE_URL": dead, "TIDELINE_ADMIN_DATABASE_URL": dead}
+        assert str(plain) in error("--data-dir", plain, **everything), path
+        for flag in ("database-url", "admin-database-url"):
+            flagged = "postgresql://flag@127.0.0.1:2/x"
+            assert "port 2 " in error(f"--{flag}", flagged, **everything), (path, flag)
+        assert "port 1 " in error(TIDELINE_DATA_DIR=str(server.data_dir), TIDELINE_DATABASE_URL=dead), path
+        assert str(plain) in error(TIDELINE_DATA_DIR=str(plain)), path
+        assert variables <= {"data-dir", "database-url", "admin-database-url", "org"}, "a new one: ask of it as well"
+        if "org" in variables:
+            done = harness.run("admin", *path, *given, "--org", "flag-value", "--data-dir", server.data_dir, check=False,
+                               TIDELINE_ORG=VALUES["org"])
+            assert "--org flag-value is no id" in done.stderr, (path, done)
+
+
+def test_an_id_is_taken_from_no_variable(server):
+    made = server.admin("org", "create", "--name", "No variable", "--id", "0b3f9c1e-7d42-4c55-9e0a-5a4f6c1d2e30")
+    assert made["id"] == "0b3f9c1e-7d42-4c55-9e0a-5a4f6c1d2e30"
+    done = harness.run("admin", "org", "create", "--name", "No variable either", "--data-dir", server.data_dir,
+                       TIDELINE_ORG="0b3f9c1e-7d42-4c55-9e0a-5a4f6c1d2e31", TIDELINE_ID="0b3f9c1e-7d42-4c55-9e0a-5a4f6c1d2e32")
+    assert not done.stdout.startswith("0b3f9c1e"), done
+
+
 @pytest.mark.parametrize("text,words", [
     ("listen = ", ":1:"), ("nonsense = 1", "nonsense"), ("threads = 0", "threads"), ("\n[listen]\nx = 1", ":2:"),
     ("threads = 'many'", "threads"), ("listen = 1.5", "listen")])
