@@ -175,7 +175,6 @@ struct EdgeSource {
   std::string_view full_name;
   std::string name;
   std::string key;
-  bool is_ephemeral = false;
 };
 
 struct EdgeTarget {
@@ -242,7 +241,6 @@ class EdgeRows {
     row.extracted_from = extracted_from_;
     std::map<std::string, std::string> members;
     if (edge.conditional) members["conditional"] = "true";
-    if (edge.source.is_ephemeral) members["ephemeral"] = "true";
     if (edge.doubt != Reason::kNone) members["reason"] = json_string(to_string(edge.doubt));
     row.metadata = with_members({}, members);
     row.source_connection_id = edge.source.connection;
@@ -256,6 +254,51 @@ class EdgeRows {
   std::string_view extracted_from_;
   const std::unordered_map<std::string, int>& spellings_;
   ObjectRows& rows_;
+  std::set<std::pair<std::pair<Uuid, std::string>, EdgeKind>> influences_;
+};
+
+/// Edges out of the ephemeral models that an object reads, as `columns` in the metadata of its dependencies on them: no
+/// relation of these models is ever built, so they are no column lineage (the edges that see through them are).
+class EphemeralEdges {
+ public:
+  void add(const MergedEdges& edges, const EdgeTarget& target) {
+    for (const auto& [source, edge] : edges.all()) add(edge, target);
+  }
+  void add_influence(EdgeKind kind, const EdgeSource& source) {
+    if (influences_.insert({{source.object, source.key}, kind}).second)
+      add({kind, false, 1000, Reason::kNone, source}, {std::string(kEveryColumn), {}});
+  }
+  void put_into(std::vector<DependencyRecord>& dependencies) {
+    for (auto& row : dependencies) {
+      row.metadata = {};
+      const auto found = of_.find(row.source_object_id);
+      if (found == of_.end() || row.dependency_type == "macro") continue;
+      std::sort(found->second.begin(), found->second.end());
+      std::string list = "[";
+      for (const auto& edge : found->second) (list += list.size() > 1 ? "," : "") += edge;
+      row.metadata = with_members({}, {{"columns", list + "]"}});
+    }
+  }
+
+ private:
+  void add(const MergedEdges::Edge& edge, const EdgeTarget& target) {
+    std::map<std::string, std::string> members{{"source_column", json_string(edge.source.name)},
+                                               {"target_column", json_string(target.name)},
+                                               {"transformation_type", json_string(to_string(edge.kind))}};
+    if (target.expression) members["expression"] = json_string(*target.expression);
+    if (edge.conditional) members["conditional"] = "true";
+    if (edge.confidence < 1000) members["confidence"] = decimal(edge.confidence);
+    if (edge.doubt != Reason::kNone) members["reason"] = json_string(to_string(edge.doubt));
+    of_[edge.source.object].push_back(with_members({}, members).text);
+  }
+  /// Of thousandths below 1000: 950 is 0.95.
+  static std::string decimal(std::uint16_t thousandths) {
+    std::string digits = std::to_string(1000 + thousandths);
+    while (digits.size() > 2 && digits.back() == '0') digits.pop_back();
+    return "0." + digits.substr(1);
+  }
+
+  std::map<Uuid, std::vector<std::string>> of_;  // JSON, by ephemeral model
   std::set<std::pair<std::pair<Uuid, std::string>, EdgeKind>> influences_;
 };
 
@@ -279,9 +322,8 @@ struct ProjectLineage::Impl {
   void see_through();
   void note_used();
   const QueryLineage& lineage(std::uint32_t model) const;
-  /// Edges out of the ephemeral models that the object reads, beside those that see through them.
-  void add_ephemeral(const Object& object, const ConnectionId& connection,
-                     const std::unordered_map<std::string, EdgeTarget>& targets, EdgeRows& rows) const;
+  EphemeralEdges ephemeral_edges(const Object& object, const ConnectionId& connection,
+                                 const std::unordered_map<std::string, EdgeTarget>& targets) const;
   /// The ephemeral models that stand in its SQL: those it reads, and those that they read.
   std::vector<const Object*> ephemerals_of(const Object& object) const;
 };
@@ -634,15 +676,15 @@ void ProjectLineage::add_to(std::size_t at, const ObjectFacts& facts, const Reta
         column.metadata = with_members(column.metadata, {{"in_sql", "false"}});
   for (const auto& influence : result->influences)
     if (const auto& source = sources[influence.source]) edge_rows.add_influence(influence.kind, *source);
-  impl_->add_ephemeral(object, connection, targets, edge_rows);
+  impl_->ephemeral_edges(object, connection, targets).put_into(rows.dependencies);
   std::sort(rows.lineage.begin(), rows.lineage.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
 }
 
-void ProjectLineage::Impl::add_ephemeral(const Object& object, const ConnectionId& connection,
-                                         const std::unordered_map<std::string, EdgeTarget>& targets,
-                                         EdgeRows& rows) const {
+EphemeralEdges ProjectLineage::Impl::ephemeral_edges(const Object& object, const ConnectionId& connection,
+                                                     const std::unordered_map<std::string, EdgeTarget>& targets) const {
+  EphemeralEdges rows;
   const auto ephemerals = ephemerals_of(object);
-  if (ephemerals.empty()) return;
+  if (ephemerals.empty()) return rows;
   const QueryLineage& result = project->lineage(object.model);  // not seen through
   std::unordered_map<std::string, const Object*> by_name;
   std::unordered_map<RelationIndex, const Object*> by_relation;
@@ -651,12 +693,8 @@ void ProjectLineage::Impl::add_ephemeral(const Object& object, const ConnectionI
     if (one->relation != kNone) by_relation.emplace(one->relation, one);
   }
   const auto source_of = [&](const Object& upstream, const std::string& column) {
-    return EdgeSource{object_id(connection, upstream.unique_id),
-                      connection.value,
-                      upstream.full_name,
-                      column,
-                      ascii_lower(column),
-                      true};
+    return EdgeSource{object_id(connection, upstream.unique_id), connection.value, upstream.full_name, column,
+                      ascii_lower(column)};
   };
   // In compiled SQL it is a CTE, in a template's a relation.
   const auto of_cte = [&](std::uint32_t number) -> std::optional<EdgeSource> {
@@ -684,6 +722,7 @@ void ProjectLineage::Impl::add_ephemeral(const Object& object, const ConnectionI
     if (const auto source = of_cte(one.source)) rows.add_influence(one.kind, *source);
   for (const auto& one : result.influences)
     if (const auto source = of_relation(one.source)) rows.add_influence(one.kind, *source);
+  return rows;
 }
 
 }  // namespace tideline::extract

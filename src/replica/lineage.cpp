@@ -84,12 +84,21 @@ class Steps {
 
  private:
   std::string_view sql(bool of_column) const {
+    // Out of ephemeral models the edges stand with the dependency on them (docs/lineage.md).
     static constexpr std::string_view kColumnsUp =
         "select source_object_id, source_column, transformation_type, expression, confidence, source_connection_id, "
-        "source_full_name from columns_lineage where target_object_id = ?1 and target_column = ?2 collate nocase";
+        "source_full_name from columns_lineage where target_object_id = ?1 and target_column = ?2 collate nocase "
+        "union all select d.source_object_id, e.value ->> 'source_column', e.value ->> 'transformation_type', "
+        "e.value ->> 'expression', cast(round(1000 * coalesce(e.value ->> 'confidence', 1)) as integer), "
+        "d.source_connection_id, d.source_full_name from dependencies d, json_each(d.metadata, '$.columns') e "
+        "where d.target_object_id = ?1 and e.value ->> 'target_column' = ?2 collate nocase";
     static constexpr std::string_view kColumnsDown =
         "select target_object_id, target_column, transformation_type, expression, confidence, connection_id, '' "
-        "from columns_lineage where source_object_id = ?1 and source_column = ?2 collate nocase";
+        "from columns_lineage where source_object_id = ?1 and source_column = ?2 collate nocase "
+        "union all select d.target_object_id, e.value ->> 'target_column', e.value ->> 'transformation_type', "
+        "e.value ->> 'expression', cast(round(1000 * coalesce(e.value ->> 'confidence', 1)) as integer), "
+        "d.connection_id, '' from dependencies d, json_each(d.metadata, '$.columns') e "
+        "where d.source_object_id = ?1 and e.value ->> 'source_column' = ?2 collate nocase";
     static constexpr std::string_view kObjectsUp =
         "select source_object_id, '', dependency_type, expression, confidence, source_connection_id, source_full_name "
         "from dependencies where target_object_id = ?1";

@@ -49,7 +49,9 @@ EDGES = {
     ("cleaned", "cents", "calculated", "payments", "amount"),
     ("paid", "id", "direct", "payments", "id"), ("paid", "cents", "calculated", "payments", "amount"),
     ("paid", "*", "filtered", "payments", "status"),
-    # and from the nearest of them
+}
+# Out of the nearest of them: no relation, so no column lineage; they stand with the dependency.
+OUT_OF_EPHEMERAL = {
     ("totals", "total", "aggregated", "paid", "cents"), ("totals", "status", "direct", "cleaned", "status"),
     ("totals", "*", "joined", "paid", "id"), ("totals", "*", "joined", "cleaned", "id"),
     ("totals", "*", "grouped", "cleaned", "status"), ("totals", "*", "filtered", "cleaned", "status"),
@@ -63,9 +65,11 @@ def test_edges_see_through_them_and_come_from_them(admin):
     assert answer["lineage"]["analysed"] == 4, answer["lineage"]
     found, copy_ = edges(admin, answer["connection_id"])
     assert found == EDGES, (sorted(found - EDGES), sorted(EDGES - found))
-    ephemeral = {row["id"] for row in copy_.rows["objects"].values() if row["name"] in ("cleaned", "paid")}
-    for row in copy_.rows["columns_lineage"].values():
-        assert row["metadata"].get("ephemeral", False) == (row["source_object_id"] in ephemeral)
+    name_of = {row["id"]: row["name"] for row in copy_.rows["objects"].values()}
+    behind = {(name_of[row["target_object_id"]], edge["target_column"], edge["transformation_type"],
+               name_of[row["source_object_id"]], edge["source_column"])
+              for row in copy_.rows["dependencies"].values() for edge in row["metadata"].get("columns", ())}
+    assert behind == OUT_OF_EPHEMERAL, (sorted(behind - OUT_OF_EPHEMERAL), sorted(OUT_OF_EPHEMERAL - behind))
 
 
 @pytest.fixture()

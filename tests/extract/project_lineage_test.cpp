@@ -23,6 +23,7 @@ using Files = std::vector<std::pair<std::string, std::string>>;
 struct Pushed {
   std::set<std::string> edges;  // "model.column <- upstream.column kind confidence"
   std::map<std::string, Json> metadata;
+  std::map<std::string, std::string> dependencies;  // "orders <- raw.orders": its metadata, where there is any
   std::map<std::string, std::vector<std::string>> columns;
   lineage::Report report;
 };
@@ -59,6 +60,9 @@ Pushed push(const Files& files, const std::map<std::string, Retained>& held = {}
       pushed.edges.insert(facts->name + "." + row.target_column + " <- " + names[row.source_object_id] + "." +
                           row.source_column + " " + row.transformation_type + " " +
                           std::to_string(row.confidence.thousandths) + (row.expression ? " " + *row.expression : ""));
+    for (const auto& row : rows.dependencies)
+      if (row.metadata != JsonText{})
+        pushed.dependencies[facts->name + " <- " + names[row.source_object_id]] = row.metadata.text;
     pushed.metadata.emplace(facts->name, *Json::parse(rows.object.metadata.text, "metadata"));
     for (const auto& column : rows.columns) pushed.columns[names[rows.object.id]].push_back(column.name);
   }
@@ -116,12 +120,17 @@ TEST(ProjectLineage, EphemeralModelsAreSeenThrough) {
                            "orders.total <- raw.orders.cents aggregated 1000 sum(amount)",
                            "orders.* <- raw.orders.id grouped 1000",
                            "orders.* <- raw.orders.status filtered 1000",
-                           // And from the one it reads.
-                           "orders.order_id <- outer.order_id direct 1000",
-                           "orders.total <- outer.amount aggregated 1000 sum(amount)",
-                           "orders.currency <- outer.currency aggregated 1000",
-                           "orders.* <- outer.order_id grouped 1000",
                        }));
+  // What comes out of those that are read stands with the dependency on them.
+  EXPECT_EQ(pushed.dependencies.size(), 2U);
+  const std::string out_of_outer =
+      R"x({"columns":[{"expression":"sum(amount)","source_column":"amount","target_column":"total",)x"
+      R"x("transformation_type":"aggregated"},{"source_column":"currency","target_column":"currency",)x"
+      R"x("transformation_type":"aggregated"},{"source_column":"order_id","target_column":"*",)x"
+      R"x("transformation_type":"grouped"},{"source_column":"order_id","target_column":"order_id",)x"
+      R"x("transformation_type":"direct"}]})x";
+  EXPECT_EQ(pushed.dependencies.at("orders <- outer"), out_of_outer);
+  EXPECT_TRUE(pushed.dependencies.contains("outer <- inner"));
 }
 
 TEST(ProjectLineage, ModelsThatReadEachOtherEndAtOne) {
