@@ -16,17 +16,41 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// Both without links and dots.
+bool lies_in(const fs::path& path, const fs::path& border) {
+  return std::mismatch(border.begin(), border.end(), path.begin(), path.end()).first == border.end();
+}
+
+/// As dbt_project.yml names a folder of the project.
+bool leaves(const fs::path& path) {
+  return path.is_absolute() || std::find(path.begin(), path.end(), "..") != path.end();
+}
+
+/// The git work tree that a directory lies in; the directory itself where there is none.
+fs::path repository_of(const fs::path& directory) {
+  std::error_code error;
+  for (fs::path at = directory; at.has_relative_path(); at = at.parent_path())
+    if (fs::exists(at / ".git", error)) return at;
+  return directory;
+}
+
+// A project is pushed where strangers' changes are built: what their files, or links among them, point at outside of it
+// is not theirs to send.
 class Loader {
  public:
-  Loader(const ProjectLimits& limits, bool only_macros, ProjectFiles& project)
-      : limits_(limits), only_macros_(only_macros), project_(project) {}
+  /// `border`: the project's directory, without links.
+  Loader(const ProjectLimits& limits, bool only_macros, fs::path border, ProjectFiles& project)
+      : limits_(limits), only_macros_(only_macros), project_border_(std::move(border)), project_(project) {}
 
   Result<void> package(const fs::path& root, const std::string& directory) {
     PackageFiles package;
     package.directory = directory;
+    std::error_code error;
+    fs::path real = fs::canonical(root, error);
+    border_ = error || lies_in(real, project_border_) ? project_border_ : std::move(real);
     SourceFile main;
     main.path = "dbt_project.yml";
-    TRY(main.text, read(root / main.path, main.path));
+    TRY(main.text, read(root / main.path, directory.empty() ? main.path : directory + "/" + main.path));
     TRY(const auto settings, read_yaml(main.text, directory.empty() ? main.path : directory + "/" + main.path));
     package.files.push_back(std::move(main));
 
@@ -49,16 +73,20 @@ class Loader {
       add({"analysis-paths"}, {"analyses", "analysis"});
       add({"docs-paths"}, {});
     }
-    std::set<std::string> seen;
+    Walk walk{root, package, {}, {}, {}};
     for (const std::string& folder : folders) {
-      // What lies outside of a project is not sent anywhere because a file in it says so.
-      const fs::path path(folder);
-      if (path.is_absolute() || std::find(path.begin(), path.end(), "..") != path.end())
+      if (leaves(folder))
         project_.problems.push_back(fmt::format("{}: the path {} leaves the project; it was left out",
                                                 directory.empty() ? "dbt_project.yml" : directory + "/dbt_project.yml",
                                                 folder));
       else
-        TRY_VOID(walk(root, folder, package, seen));
+        TRY_VOID(enter(root / folder, walk));
+    }
+    // Where a folder can be reached both ways, its files have their own path.
+    while (!walk.links.empty()) {
+      const fs::path link = std::move(walk.links.back());
+      walk.links.pop_back();
+      TRY_VOID(list(link, walk));
     }
     std::sort(package.files.begin(), package.files.end(), [](auto& a, auto& b) { return a.path < b.path; });
     project_.packages.push_back(std::move(package));
@@ -75,11 +103,25 @@ class Loader {
     for (const char* key : {"packages-install-path", "modules-path"})
       if (const auto given = settings ? settings->scalar_at(key) : std::string_view(); !given.empty()) folder = given;
     std::error_code error;
+    if (leaves(folder)) {
+      project_.problems.push_back(
+          fmt::format("dbt_project.yml: the path {} leaves the project; its packages were left out", folder));
+      folder = "dbt_packages";
+    }
     if (!fs::is_directory(root / folder, error) && fs::is_directory(root / "dbt_modules", error))
       folder = "dbt_modules";
+    // dbt links packages of the same repository (`local: ../shared`) to where they are.
+    const fs::path repository = repository_of(project_border_);
     std::vector<fs::path> packages;
-    for (fs::directory_iterator entry(root / folder, error), end; !error && entry != end; entry.increment(error))
-      if (fs::exists(entry->path() / "dbt_project.yml", error)) packages.push_back(entry->path());
+    for (fs::directory_iterator entry(root / folder, error), end; !error && entry != end; entry.increment(error)) {
+      std::error_code ignored;
+      if (!fs::exists(entry->path() / "dbt_project.yml", ignored)) continue;
+      const fs::path real = fs::canonical(entry->path(), ignored);
+      if (lies_in(real, project_border_) || lies_in(real, repository))
+        packages.push_back(entry->path());
+      else
+        problem_of_link(folder + "/" + entry->path().filename().string(), real, "repository");
+    }
     std::sort(packages.begin(), packages.end());
     for (const auto& path : packages) {
       if (auto done = package(path, folder + "/" + path.filename().string()); !done) {
@@ -87,6 +129,7 @@ class Loader {
         project_.problems.push_back(done.error().message);
       }
     }
+    border_ = project_border_;
     for (const char* name : {"packages.yml", "dependencies.yml"}) {
       if (!fs::exists(root / name, error)) continue;
       const auto text = read(root / name, name);
@@ -113,6 +156,9 @@ class Loader {
  private:
   Result<std::string> read(const fs::path& path, std::string_view name) {
     std::error_code error;
+    const fs::path real = fs::canonical(path, error);
+    if (!error && !lies_in(real, border_))
+      return fail(Code::kPermissionDenied, fmt::format("{}: leads out of the project, to {}", name, real.string()));
     const auto size = fs::file_size(path, error);
     if (error) return fail(Code::kNotFound, fmt::format("{}: cannot be read: {}", name, error.message()));
     if (size > limits_.max_file_bytes)
@@ -127,41 +173,100 @@ class Loader {
     return text;
   }
 
-  Result<void> walk(const fs::path& root, const std::string& folder, PackageFiles& package,
-                    std::set<std::string>& seen) {
+  /// Of one package.
+  struct Walk {
+    const fs::path& root;
+    PackageFiles& package;
+    std::set<std::string> seen;   // files
+    std::set<fs::path> visited;   // folders, as they are without links: a link to one that was is passed over
+    std::vector<fs::path> links;  // to folders, for later
+  };
+
+  void problem_of_link(const std::string& shown, const fs::path& target, std::string_view border) {
+    project_.problems.push_back(
+        fmt::format("{}: leads out of the {}, to {}; it was left out", shown, border, target.string()));
+  }
+
+  std::string shown(const fs::path& path, const Walk& walk) const {
+    const std::string relative = path.lexically_relative(walk.root).generic_string();
+    return walk.package.directory.empty() ? relative : walk.package.directory + "/" + relative;
+  }
+
+  /// Whether what the path stands for lies within the border; else a problem.
+  bool stays(const fs::path& path, const Walk& walk) {
     std::error_code error;
-    fs::recursive_directory_iterator entry(root / folder, fs::directory_options::skip_permission_denied, error), end;
-    for (; !error && entry != end; entry.increment(error)) {
-      const std::string name = entry->path().filename().string();
-      if (name.starts_with('.')) {
-        entry.disable_recursion_pending();
-        continue;
+    const fs::path real = fs::canonical(path, error);
+    if (error)
+      project_.problems.push_back(fmt::format("{}: cannot be read: {}", shown(path, walk), error.message()));
+    else if (!lies_in(real, border_))
+      problem_of_link(shown(path, walk), real, "project");
+    else
+      return true;
+    return false;
+  }
+
+  /// A folder by its path, whether it is one itself or a link.
+  Result<void> enter(const fs::path& folder, Walk& walk) {
+    std::error_code error;
+    if (!fs::exists(fs::symlink_status(folder, error)) || !stays(folder, walk)) return {};
+    return list(folder, walk);
+  }
+
+  Result<void> list(const fs::path& top, Walk& walk) {
+    std::vector<fs::path> folders{top};
+    while (!folders.empty()) {
+      const fs::path folder = std::move(folders.back());
+      folders.pop_back();
+      std::error_code error;
+      const fs::path real = fs::canonical(folder, error);
+      if (error || !walk.visited.insert(real).second) continue;
+      fs::directory_iterator entry(folder, fs::directory_options::skip_permission_denied, error), end;
+      for (; !error && entry != end; entry.increment(error)) {
+        if (entry->path().filename().string().starts_with('.')) continue;
+        std::error_code ignored;
+        const bool is_link = entry->is_symlink(ignored);
+        if (entry->is_directory(ignored)) {
+          if (!is_link)
+            folders.push_back(entry->path());
+          else if (stays(entry->path(), walk) && !lies_in(real, fs::canonical(entry->path(), ignored)))  // no ring
+            walk.links.push_back(entry->path());
+        } else if (is_read(entry->path()) && (is_link || entry->is_regular_file(ignored))) {
+          if (is_link && (!stays(entry->path(), walk) || !entry->is_regular_file(ignored))) continue;
+          TRY_VOID(take(entry->path(), walk));
+        }
       }
-      if (!entry->is_regular_file(error)) continue;
-      const std::string extension = ascii_lower(entry->path().extension().string());
-      static constexpr std::string_view kRead[] = {".sql", ".yml", ".yaml", ".md", ".py", ".csv"};
-      if (std::find(std::begin(kRead), std::end(kRead), extension) == std::end(kRead)) continue;
-      SourceFile file;
-      file.path = fs::path(entry->path()).lexically_relative(root).generic_string();
-      if (!seen.insert(file.path).second) continue;
-      if (++files_ > limits_.max_files)
-        return fail(Code::kTooLarge, fmt::format("the project has more than {} files", limits_.max_files));
-      const std::string shown = package.directory.empty() ? file.path : package.directory + "/" + file.path;
-      auto text = read(entry->path(), shown);
-      if (!text) {
-        project_.problems.push_back(text.error().message);
-        continue;
-      }
-      if (bytes_ > limits_.max_bytes)
-        return fail(Code::kTooLarge, fmt::format("the project has more than {} bytes", limits_.max_bytes));
-      file.text = std::move(*text);
-      package.files.push_back(std::move(file));
     }
+    return {};
+  }
+
+  static bool is_read(const fs::path& path) {
+    const std::string extension = ascii_lower(path.extension().string());
+    static constexpr std::string_view kRead[] = {".sql", ".yml", ".yaml", ".md", ".py", ".csv"};
+    return std::find(std::begin(kRead), std::end(kRead), extension) != std::end(kRead);
+  }
+
+  Result<void> take(const fs::path& path, Walk& walk) {
+    SourceFile file;
+    file.path = path.lexically_relative(walk.root).generic_string();
+    if (!walk.seen.insert(file.path).second) return {};
+    if (++files_ > limits_.max_files)
+      return fail(Code::kTooLarge, fmt::format("the project has more than {} files", limits_.max_files));
+    auto text = read(path, shown(path, walk));
+    if (!text) {
+      project_.problems.push_back(text.error().message);
+      return {};
+    }
+    if (bytes_ > limits_.max_bytes)
+      return fail(Code::kTooLarge, fmt::format("the project has more than {} bytes", limits_.max_bytes));
+    file.text = std::move(*text);
+    walk.package.files.push_back(std::move(file));
     return {};
   }
 
   const ProjectLimits& limits_;
   const bool only_macros_;
+  const fs::path project_border_;
+  fs::path border_;  // of the package that is read: the project's, or that of a package beside it
   ProjectFiles& project_;
   std::size_t files_ = 0, bytes_ = 0;
 };
@@ -172,7 +277,9 @@ Result<ProjectFiles> load(const fs::path& directory, const ProjectLimits& limits
     return fail(Code::kNotFound, fmt::format("there is no dbt_project.yml in {}", directory.string()),
                 "name the folder of the dbt project");
   ProjectFiles project;
-  Loader loader(limits, only_macros, project);
+  const fs::path real = fs::canonical(directory, error);
+  if (error) return fail(Code::kUnavailable, fmt::format("{} cannot be read: {}", directory.string(), error.message()));
+  Loader loader(limits, only_macros, real, project);
   TRY_VOID(loader.package(directory, ""));
   TRY_VOID(loader.installed(directory));
   return project;

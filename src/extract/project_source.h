@@ -38,8 +38,10 @@ struct ProjectLimits {
   std::size_t max_bytes = std::size_t{1} << 30;       // of all files
 };
 
-/// Reads the files below the paths that dbt_project.yml names, and those of installed packages. Symbolic links to
-/// folders are not followed. Blocks. kNotFound: no dbt_project.yml; kInvalidInput: it cannot be read; kTooLarge.
+/// Reads the files below the paths that dbt_project.yml names, and those of installed packages. Links are followed as
+/// far as they stay in the project (an installed package may be a link into the project's git repository); others are
+/// problems, as are paths that leave it. Blocks. kNotFound: no dbt_project.yml; kInvalidInput: it cannot be read;
+/// kPermissionDenied: it is itself a link out of the project; kTooLarge.
 Result<ProjectFiles> load_project(const std::filesystem::path& directory, const ProjectLimits& limits = {});
 
 /// The same of macros alone, with each package's dbt_project.yml.

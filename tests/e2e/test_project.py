@@ -165,6 +165,20 @@ def test_a_bad_file_loses_only_itself(admin, project):
     assert "objects: 60 added" in done.stdout, done
 
 
+def test_a_link_out_of_the_project_sends_nothing(admin, project):
+    secret = project.parent / "secret"
+    secret.write_text("select 'a secret of this machine' as secret")
+    (project / "models/marts/leak.sql").symlink_to(secret)
+    (project / "models/marts/fine.sql").symlink_to("orders.sql")
+    name = "p/links"
+    done = harness.run("push", "--server", f"http://127.0.0.1:{admin.server.port}", "--org", admin.organization, "--connection", name,
+                       "--project", project, TIDELINE_TOKEN=admin.token)
+    assert f"warning: models/marts/leak.sql: leads out of the project, to {secret}; it was left out" in done.stderr, done
+    objects, _, _, files = rows(admin, push(admin, name, "--project", project))
+    assert "models/marts/leak.sql" not in files and "models/marts/fine.sql" in files
+    assert "a secret of this machine" not in json.dumps(list(objects.values()))
+
+
 def test_packages_that_are_not_installed_are_asked_about(admin, project):
     (project / "packages.yml").write_text("packages:\n  - package: dbt-labs/dbt_utils\n    version: 1.1.1\n")
     refused = push(admin, "p/packages", "--project", project, check=False)

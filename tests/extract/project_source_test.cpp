@@ -202,20 +202,121 @@ TEST(ProjectSource, RefusesWhatIsNoProject) {
   EXPECT_EQ(describe_project(files).error().message, "dbt_project.yml:1:1: expected `name`, the name of the project");
 }
 
-TEST(ProjectSource, NothingOutsideOfTheProjectIsRead) {
-  const auto root = std::filesystem::temp_directory_path() / ("tideline-project-" + std::to_string(::getpid()));
-  std::filesystem::create_directories(root / "p/models");
-  std::ofstream(root / "p/dbt_project.yml") << "name: p\nmodel-paths: [models, ../q, /etc]\n";
-  std::ofstream(root / "p/models/a.sql") << "select 1";
-  std::filesystem::create_directories(root / "q");
-  std::ofstream(root / "q/secret.sql") << "select 1";
-  std::filesystem::create_directory_symlink(root / "q", root / "p/models/link");
-  const auto files = load_project(root / "p");
-  std::filesystem::remove_all(root);
+/// A directory that is the project `p` with things beside it; gone at the end.
+class ProjectLinks : public testing::Test {
+ protected:
+  void SetUp() override {
+    root_ = std::filesystem::temp_directory_path() / ("tideline-project-" + std::to_string(::getpid()));
+    std::filesystem::remove_all(root_);
+    write("p/dbt_project.yml", "name: p\n");
+    write("p/models/a.sql", "select 1");
+    write("q/secret.sql", "select 1");
+  }
+  void TearDown() override { std::filesystem::remove_all(root_); }
+
+  void write(const std::filesystem::path& path, const char* text) {
+    std::filesystem::create_directories((root_ / path).parent_path());
+    std::ofstream(root_ / path) << text;
+  }
+  void link(const std::filesystem::path& target, const std::filesystem::path& path) {
+    std::filesystem::create_directories((root_ / path).parent_path());
+    std::filesystem::create_symlink(target, root_ / path);
+  }
+  static std::vector<std::string> paths(const PackageFiles& package) {
+    std::vector<std::string> paths;
+    for (const auto& file : package.files) paths.push_back(file.path);
+    return paths;
+  }
+
+  std::filesystem::path root_;
+};
+using Paths = std::vector<std::string>;
+
+TEST_F(ProjectLinks, NothingOutsideOfTheProjectIsRead) {
+  write("p/dbt_project.yml", "name: p\nmodel-paths: [models, ../q, /etc, away]\npackages-install-path: ../installed\n");
+  write("installed/other/dbt_project.yml", "name: other\n");
+  link(root_ / "q", "p/models/folder");
+  link(root_ / "q/secret.sql", "p/models/file.sql");
+  link("../../q/secret.sql", "p/models/relative.sql");
+  link("file.sql", "p/models/twice.sql");
+  link("nowhere.sql", "p/models/broken.sql");
+  link("../q", "p/away");
+  link(root_ / "q/secret.sql", "p/packages.yml");
+  const auto files = load_project(root_ / "p");
   ASSERT_TRUE(files);
-  ASSERT_EQ(files->packages.front().files.size(), 2U);
-  EXPECT_EQ(files->packages.front().files[1].path, "models/a.sql");
-  EXPECT_EQ(files->problems.size(), 2U);
+  ASSERT_EQ(files->packages.size(), 1U);
+  EXPECT_EQ(paths(files->packages[0]), (Paths{"dbt_project.yml", "models/a.sql"}));
+  auto problems = files->problems;
+  std::sort(problems.begin(), problems.end());
+  const std::string q = std::filesystem::canonical(root_ / "q").string();
+  const std::string left_out = "; it was left out";
+  EXPECT_EQ(problems, (Paths{"away: leads out of the project, to " + q + left_out,
+                             "dbt_project.yml: the path ../installed leaves the project; its packages were left out",
+                             "dbt_project.yml: the path ../q leaves the project; it was left out",
+                             "dbt_project.yml: the path /etc leaves the project; it was left out",
+                             "models/broken.sql: cannot be read: No such file or directory",
+                             "models/file.sql: leads out of the project, to " + q + "/secret.sql" + left_out,
+                             "models/folder: leads out of the project, to " + q + left_out,
+                             "models/relative.sql: leads out of the project, to " + q + "/secret.sql" + left_out,
+                             "models/twice.sql: leads out of the project, to " + q + "/secret.sql" + left_out}));
+}
+
+TEST_F(ProjectLinks, NorIsItsOwnFile) {
+  write("q/dbt_project.yml", "name: q\n");
+  std::filesystem::remove(root_ / "p/dbt_project.yml");
+  link("../q/dbt_project.yml", "p/dbt_project.yml");
+  const auto files = load_project(root_ / "p");
+  ASSERT_FALSE(files);
+  EXPECT_TRUE(files.error().message.starts_with("dbt_project.yml: leads out of the project, to "))
+      << files.error().message;
+}
+
+TEST_F(ProjectLinks, WithinTheProjectTheyAreFollowed) {
+  write("p/shared/deep/b.sql", "select 1");
+  link("../../shared", "p/models/x/link");
+  link("a.sql", "p/models/again.sql");
+  const auto files = load_project(root_ / "p");
+  ASSERT_TRUE(files);
+  EXPECT_EQ(paths(files->packages[0]),
+            (Paths{"dbt_project.yml", "models/a.sql", "models/again.sql", "models/x/link/deep/b.sql"}));
+  EXPECT_EQ(files->problems, Paths());
+  // So is the project by a link to it.
+  link("p", "other");
+  EXPECT_EQ(load_project(root_ / "other")->packages[0].files.size(), 4U);
+}
+
+TEST_F(ProjectLinks, ARingEnds) {
+  link(".", "p/models/self");
+  link("..", "p/models/up");
+  for (const char* from : {"a", "b", "c"})
+    for (const char* to : {"a", "b", "c"})
+      link(std::filesystem::path("..") / to, std::filesystem::path("p/models") / from / ("to_" + std::string(to)));
+  const auto files = load_project(root_ / "p");
+  ASSERT_TRUE(files);
+  EXPECT_EQ(paths(files->packages[0]), (Paths{"dbt_project.yml", "models/a.sql"}));
+  EXPECT_EQ(files->problems, Paths());
+}
+
+TEST_F(ProjectLinks, AnInstalledPackageMayBeOneOfTheRepository) {
+  write("repo/analytics/dbt_project.yml", "name: analytics\n");
+  write("repo/shared/dbt_project.yml", "name: shared\n");
+  write("repo/shared/macros/m.sql", "{% macro m() %}1{% endmacro %}");
+  link(root_ / "q/secret.sql", "repo/shared/macros/secret.sql");
+  link("../../shared", "repo/analytics/dbt_packages/shared");
+  link("../../../p", "repo/analytics/dbt_packages/p");
+  write("repo/analytics/packages.yml", "packages: [{package: some/other}]");
+  auto files = load_project(root_ / "repo/analytics");
+  ASSERT_TRUE(files);
+  EXPECT_EQ(files->packages.size(), 1U) << "no repository is here";
+  write("repo/.git/HEAD", "ref: refs/heads/main");
+  files = load_project(root_ / "repo/analytics");
+  ASSERT_TRUE(files);
+  ASSERT_EQ(files->packages.size(), 2U);
+  EXPECT_EQ(files->missing_packages, Paths{"some/other"});
+  EXPECT_EQ(paths(files->packages[1]), (Paths{"dbt_project.yml", "macros/m.sql"}));
+  ASSERT_EQ(files->problems.size(), 2U);
+  EXPECT_TRUE(files->problems[0].starts_with("dbt_packages/p: leads out of the repository, to ")) << files->problems[0];
+  EXPECT_TRUE(files->problems[1].starts_with("dbt_packages/shared/macros/secret.sql: leads out of the project, to "));
 }
 
 TEST(DbtNames, AreThoseOfTheRealProjects) {
