@@ -164,6 +164,7 @@ def main():
         print("no projects: set TIDELINE_TEST_DATA to a folder with dbt/**/manifest.json")
         return 77
     total, lines, subjects, failed = Score(), [], collections.Counter(), 0
+    by_confidence = collections.defaultdict(lambda: [0, 0])
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(options.keep or folder)
         for path in manifests:
@@ -206,6 +207,10 @@ def main():
                 score.theirs += len(wanted)
                 score.both += len(found & wanted)
                 score.told += len(told)
+                for column in mine["columns"] if mine else []:
+                    for relation, source, _, _, confidence in column["edges"]:
+                        by_confidence[confidence][0] += 1
+                        by_confidence[confidence][1] += (column["name"], relation, source) not in wanted
                 for gap in mine["gaps"] if mine else []:
                     subjects[gap.split(" at ")[0]] += 1
                 if options.verbose:
@@ -220,6 +225,8 @@ def main():
     print(head + "\n" + "\n".join(lines) + "\n" + total.line("all"))
     print("\ngaps, in how many models: " + ", ".join(f"{text} {count}" for text, count in subjects.most_common(40)))
     print(f"{failed} models are not there: variables disable them")
+    for confidence, (edges_of_it, wrong) in sorted(by_confidence.items(), reverse=True):
+        print(f"confidence {confidence / 1000:.3f}: {edges_of_it} edges, {wrong} of them not the compiled SQL's")
     return 0 if total.ours == 0 or total.both / total.ours >= options.minimum else 1
 
 

@@ -478,6 +478,7 @@ std::shared_ptr<lineage::StandIns> ProjectLineage::Impl::stand_ins(const Object&
   for (const auto& [name, subject] : object.of_template->unknown) stand_ins->unknown.emplace(name, subject);
   for (const auto& mark : object.of_template->marks) stand_ins->marks.push_back(mark.subject);
   stand_ins->is_one_of_several = object.of_template->is_one_of_several;
+  stand_ins->doubtful = object.of_template->doubtful;
   return stand_ins;
 }
 

@@ -68,14 +68,12 @@ std::optional<Json> to_json(const sql::JinjaResult& read, std::string_view defin
     return std::nullopt;
   Json::Object relations, unknown;
   Json::Array marks, map;
-  bool is_one_of_several = false;
   for (const auto& [name, index] : read.relation_index) {
     const auto& relation = read.relations[index];
     if (relation.kind != sql::JinjaRelation::Kind::kThis) relations.emplace_back(name, Json(unique_id(relation)));
   }
   for (const auto& opaque : read.opaque) {
     if (opaque.silent && opaque.placeholder.empty()) continue;
-    is_one_of_several |= opaque.reason == sql::OpaqueReason::kBranch || opaque.reason == sql::OpaqueReason::kLoop;
     if (!opaque.placeholder.empty()) {
       if (unknown.size() == kMaxEntries) return std::nullopt;
       unknown.emplace_back(opaque.placeholder, Json(subject_of(opaque, definition)));
@@ -96,7 +94,17 @@ std::optional<Json> to_json(const sql::JinjaResult& read, std::string_view defin
   if (!relations.empty()) out.emplace_back("relations", Json(std::move(relations)));
   if (!unknown.empty()) out.emplace_back("unknown", Json(std::move(unknown)));
   if (!marks.empty()) out.emplace_back("marks", Json(std::move(marks)));
-  if (is_one_of_several) out.emplace_back("several", Json(true));
+  const sql::JinjaDoubts doubts = sql::doubts_of(read);
+  if (doubts.anywhere || doubts.places.size() > kMaxMarks) {
+    out.emplace_back("several", Json(true));
+  } else if (!doubts.places.empty()) {
+    Json::Array places;
+    for (const sql::Span place : doubts.places) {
+      places.emplace_back(static_cast<std::int64_t>(place.begin));
+      places.emplace_back(static_cast<std::int64_t>(place.end));
+    }
+    out.emplace_back("doubtful", Json(std::move(places)));
+  }
   out.emplace_back("map", Json(std::move(map)));
   out.emplace_back("line", Json(std::int64_t{begin.line}));
   out.emplace_back("column", Json(std::int64_t{begin.column}));
@@ -127,6 +135,14 @@ std::optional<TemplateSql> read_template_sql(std::string_view json) {
   }
   if (const Json* several = parsed->find("several"); several != nullptr && several->if_bool() != nullptr)
     out.is_one_of_several = *several->if_bool();
+  if (const Json* places = parsed->find("doubtful"); places != nullptr && places->if_array() != nullptr) {
+    const auto& ends = *places->if_array();
+    for (std::size_t i = 0; i + 1 < ends.size(); i += 2) {
+      const auto begin = number(ends[i]), end = number(ends[i + 1]);
+      if (!begin || !end || *begin > *end || *end > out.sql.size()) return std::nullopt;
+      out.doubtful.push_back({*begin, *end});
+    }
+  }
   for (auto [key, into] : {std::pair("line", &out.line), std::pair("column", &out.column)})
     if (const Json* value = parsed->find(key)) *into = std::max(number(*value).value_or(1), 1U);
   const Json* map = parsed->find("map");

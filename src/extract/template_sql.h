@@ -5,10 +5,13 @@
 // As JSON, a node's member `tideline_sql`:
 //   {"sql": "select * from __ref__.orders", "relations": {"__ref__.orders": "model.shop.orders"},
 //    "unknown": {"__jinja_1__": "dbt_utils.star"}, "marks": [["if target.name == 'prod'", 17]], "several": true,
+//    "doubtful": [7, 12],
 //    "map": [14, 0, -1, 14, 14, 20], "line": 3, "column": 1}
 // `relations`: "" where the project has nothing of that name. `marks`: what is left open and stands nowhere in the SQL,
-// with its byte in the definition. `map`: for each piece of the SQL its length, where it begins in the definition, and
-// its length there, -1 where the bytes are the same. `line`, `column`: where the definition begins in the file.
+// with its byte in the definition. `several`: a branch was taken without knowing whether it is, and anything may hang
+// on it; `doubtful`: where alone something hangs on such a branch, begin and end of each place in the SQL. `map`: for
+// each piece of the SQL its length, where it begins in the definition, and its length there, -1 where the bytes are the
+// same. `line`, `column`: where the definition begins in the file.
 
 #include <cstdint>
 #include <functional>
@@ -34,8 +37,9 @@ struct TemplateSql {
   std::vector<std::pair<std::string, std::string>> relations;  // what stands in the SQL → unique_id, or ""
   std::vector<std::pair<std::string, std::string>> unknown;    // what stands in the SQL → what only dbt can put there
   std::vector<TemplateMark> marks;
-  bool is_one_of_several = false;  // a branch was taken whose condition is not known
-  sql::JinjaMap map;               // between the SQL and the definition
+  bool is_one_of_several = false;   // a branch was taken whose condition is not known, and anything may hang on it
+  std::vector<sql::Span> doubtful;  // what alone hangs on such branches, in the SQL
+  sql::JinjaMap map;                // between the SQL and the definition
   std::uint32_t line = 1, column = 1;
 };
 

@@ -36,8 +36,11 @@ struct StandIns {
   std::unordered_map<std::string, std::string> unknown;
   /// What else only dbt can put there, and stands nowhere in the SQL: each is a gap of the whole.
   std::vector<std::string> marks;
-  /// The text is one of several that it may be: a branch was taken whose condition is not known.
+  /// The text is one of several that it may be, for a branch was taken whose condition is not known: in any place, or
+  /// in these alone. A place in a select list is of the columns it touches; one behind FROM, or in a condition of a
+  /// join, is of the rows alone; one that is a whole query is of its columns; of any other the whole hangs on it.
   bool is_one_of_several = false;
+  std::vector<sql::Span> doubtful;
 };
 
 /// For whom a query is resolved.

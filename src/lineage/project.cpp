@@ -74,6 +74,7 @@ struct Project::Impl {
         sum += std::hash<std::string>()(name) * (2 * std::uint64_t{relation} + 1);
       for (const auto& [name, text] : stand_ins->unknown) sum += std::hash<std::string>()(name + text);
       for (const auto& mark : stand_ins->marks) sum += std::hash<std::string>()(mark);
+      for (const auto& place : stand_ins->doubtful) number(place.begin), number(place.end);
       number(sum);
     }
     // Of what is read without being declared only the columns given at first are seen.

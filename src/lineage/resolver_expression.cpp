@@ -43,6 +43,7 @@ NodeId Resolver::value(const sql::Expression* expression, Scope& scope, Shape& s
 
 void Resolver::influence(const sql::Expression* expression, EdgeKind kind, Scope& scope, Shape& shape) {
   if (expression == nullptr) return;
+  if (has_doubts()) place_doubts(expression->span);
   Values values;
   visit(expression, scope, shape, {}, values);
   for (const Input& input : values.inputs) shape.influences.push_back({input.node, kind});

@@ -35,6 +35,10 @@ Shape* Resolver::query(const sql::Query& query, Scope* outer) {
     shape = query.body != nullptr ? term(*query.body, outer) : uses;
     if (shape != uses) order_whole(query, outer, *shape);
   }
+  if (has_doubts()) {
+    if (query.body != nullptr) place_doubts({query.body->span.end, query.span.end});
+    doubt_query(query.span, *shape);
+  }
   unbind(query.with, bound);
   return shape;
 }
@@ -210,6 +214,7 @@ Shape* Resolver::select(const sql::Select& select, Scope& scope) {
                     : lateral                 ? AliasUse::kAfterColumns
                                               : AliasUse::kNever;
   if (prefers_aliases(dialect_)) add_pending(select, scope);
+  if (has_doubts()) place_doubts(select);
   select_items(select.items, scope, *shape);
   if (!select.model.empty()) {
     // Its rules compute some of the columns: which, is not read.
@@ -315,6 +320,7 @@ void Resolver::select_items(sql::List<sql::SelectItem> items, Scope& scope, Shap
       }
     }
     if (node == kNone) node = value(item.value, scope, shape);
+    if (has_doubts()) node = doubted(node, item.span);
     put_item(item, node, scope, shape);
   }
 }

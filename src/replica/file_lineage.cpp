@@ -216,10 +216,10 @@ class FileAnalysis {
     }
     for (const auto& opaque : jinja_.opaque) {
       if (!opaque.placeholder.empty()) stand_ins_.unknown.emplace(opaque.placeholder, in_file(opaque.file));
-      if (opaque.silent) continue;
-      stand_ins_.is_one_of_several |=
-          opaque.reason == sql::OpaqueReason::kBranch || opaque.reason == sql::OpaqueReason::kLoop;
     }
+    sql::JinjaDoubts doubts = sql::doubts_of(jinja_);
+    stand_ins_.is_one_of_several = doubts.anywhere;
+    stand_ins_.doubtful = std::move(doubts.places);
   }
 
   // ---- Relations

@@ -118,6 +118,18 @@ const JinjaRelation* JinjaResult::relation(std::string_view text) const {
   return found == relation_index.end() ? nullptr : &relations[found->second];
 }
 
+JinjaDoubts doubts_of(const JinjaResult& read) {
+  JinjaDoubts doubts;
+  for (const JinjaOpaque& opaque : read.opaque) {
+    if (opaque.silent || (opaque.reason != OpaqueReason::kBranch && opaque.reason != OpaqueReason::kLoop)) continue;
+    if (opaque.bounded && !read.sets_in_branch)
+      doubts.places.push_back(opaque.sql);
+    else
+      doubts.anywhere = true;
+  }
+  return doubts;
+}
+
 JinjaResult read_jinja(std::string_view text, const JinjaOptions& options) {
   JinjaResult result;
   if (text.size() > kMaxJinjaBytes) {

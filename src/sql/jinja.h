@@ -172,7 +172,8 @@ struct JinjaOpaque {
   std::string placeholder;  // what stands for it in the SQL; empty: nothing
   bool silent = false;      // of a call for its effect, like config(): it does not belong to the SQL
   Span file;
-  Span sql;  // where it stands, or would
+  Span sql;              // where it stands, or would
+  bool bounded = false;  // of kLoop, kBranch: only what stands at `sql` hangs on it
 };
 
 /// What is wrong in the template: place and what was expected.
@@ -218,12 +219,20 @@ struct JinjaResult {
   std::vector<JinjaOpaque> opaque;
   std::vector<JinjaProblem> problems;
   bool uses_incremental = false;  // is_incremental() is asked
+  bool sets_in_branch = false;    // a variable was set where it is not known whether it is
   bool truncated = false;         // some facts were left out (kMaxJinjaFacts), or the template is too large
 
   /// The relation that stands in the SQL as `text` ("__ref__.orders"); nullptr: none does.
   const JinjaRelation* relation(std::string_view text) const;
   std::map<std::string, std::size_t, std::less<>> relation_index;  // sql → the first in `relations`
 };
+
+/// Where the SQL is one of several that it may be, for want of a condition or a list: elsewhere it is the same in all.
+struct JinjaDoubts {
+  bool anywhere = false;
+  std::vector<Span> places;  // in the SQL; may be empty spans, where another branch would put something
+};
+JinjaDoubts doubts_of(const JinjaResult& read);
 
 JinjaResult read_jinja(std::string_view text, const JinjaOptions& options = {});
 

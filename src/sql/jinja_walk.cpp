@@ -134,6 +134,13 @@ void JinjaWalk::emit_opaque(JinjaCause cause, Span file, bool is_place) {
   elements_.push_back(std::move(element));
 }
 
+std::optional<std::size_t> JinjaWalk::emit_mark(OpaqueReason reason, std::string name, Span file) {
+  const std::size_t index = result_.opaque.size();
+  emit_opaque({reason, std::move(name)}, file, false);
+  if (index == result_.opaque.size() || !captures_.empty()) return std::nullopt;
+  return index;
+}
+
 void JinjaWalk::emit(const JinjaValue& value, const JinjaEvaluator& evaluator, Span file) {
   if (evaluator.is_silent() && value.as_text().empty()) return;
   const JinjaValue& first = value.first();
@@ -165,7 +172,12 @@ void JinjaWalk::handle(const JinjaTag& tag) {
       evaluator.expect_end();
       if (evaluator.is_silent() && !evaluator.returned()) silence(result_, opaque);
       take_return(evaluator);
+      const std::size_t met = result_.opaque.size(), emitted = elements_.size();
       emit(value, evaluator, tag.span);
+      if (elements_.size() > emitted && captures_.empty()) {
+        elements_.back().first_within = opaque;
+        elements_.back().end_within = met;
+      }
       return;
     }
     case JinjaTag::Kind::kStatement:
@@ -213,6 +225,7 @@ void JinjaWalk::statement(const JinjaTag& tag) {
   if (word == "for") return open_for(tag, evaluator);
   if (word == "set") return set(tag, evaluator);
   if (word == "do") {
+    if (state_.run == Truth::kMaybe && !state_.is_in_macro()) result_.sets_in_branch = true;
     evaluator.expressions();
     evaluator.expect_end();
     return take_return(evaluator);
@@ -285,7 +298,7 @@ void JinjaWalk::take_branch(Frame& frame, Truth run, Truth parse, Span tag) {
   frame.run_left = frame.run_left && !run;
   frame.parse_left = frame.parse_left && !parse;
   emitting_ = frame.emitting;
-  if (here == Truth::kMaybe && !frame.chosen) emit_opaque({OpaqueReason::kBranch, {}}, tag, false);
+  if (here == Truth::kMaybe && !frame.chosen) frame.mark = emit_mark(OpaqueReason::kBranch, {}, tag);
   emitting_ = frame.emitting && !frame.chosen && here != Truth::kNo;
   if (here != Truth::kNo) frame.chosen = true;
 }
@@ -353,11 +366,14 @@ void JinjaWalk::open_for(const JinjaTag& tag, JinjaEvaluator& evaluator) {
     loop.items.push_back(std::move(item));
     loop.taken.push_back(taken);
   }
-  if (value.is_open()) emit_opaque({OpaqueReason::kLoop, loop.names.front()}, tag.span, false);
+  std::optional<std::size_t> mark, filtered;
+  if (value.is_open()) mark = emit_mark(OpaqueReason::kLoop, loop.names.front(), tag.span);
   if (std::find(loop.taken.begin(), loop.taken.end(), Truth::kMaybe) != loop.taken.end())
-    emit_opaque({OpaqueReason::kBranch, {}}, tag.span, false);
+    filtered = emit_mark(OpaqueReason::kBranch, {}, tag.span);
   Frame* frame = open(FrameKind::kFor, "for", tag.span);
   if (frame == nullptr) return;
+  // Of both the first stays without bounds.
+  frame->mark = filtered ? filtered : mark;
   frame->scoped = true;
   ++scopes_;
   const bool is_empty = loop.items.empty();
@@ -440,7 +456,7 @@ void JinjaWalk::open_unknown_loop(const JinjaTag& tag, const std::vector<std::st
   const Truth filtered = is_filtered ? Truth::kMaybe : Truth::kYes;
   const Truth parse = nothing ? Truth::kNo : known ? filtered : Truth::kMaybe;
   emitting_ = frame->emitting;
-  if (!nothing && !once) emit_opaque({OpaqueReason::kLoop, names.empty() ? "" : names.front()}, tag.span, false);
+  if (!nothing && !once) frame->mark = emit_mark(OpaqueReason::kLoop, names.empty() ? "" : names.front(), tag.span);
   frame->chosen = !nothing;  // marked as a loop; it is no branch
   take_branch(*frame, nothing ? Truth::kNo : once ? Truth::kYes : Truth::kMaybe, parse, tag.span);
   emitting_ = frame->emitting && !nothing;
@@ -485,6 +501,7 @@ void JinjaWalk::undo_to(std::size_t mark) {
 /// Where it may or may not be run, the variable has either value; that of the branch which gives the SQL comes first.
 void JinjaWalk::assign_here(const std::string& name, JinjaValue value) {
   if (state_.run == Truth::kNo) return;
+  if (state_.run == Truth::kMaybe && !state_.is_in_macro()) result_.sets_in_branch = true;
   const JinjaValue* before = state_.run == Truth::kMaybe ? state_.variable(name) : nullptr;
   if (before != nullptr && state_.spend(4096))
     value = emitting_ ? JinjaValue::one_of({value, *before}) : JinjaValue::one_of({*before, value});
@@ -495,6 +512,7 @@ void JinjaWalk::assign_here(const std::string& name, JinjaValue value) {
 void JinjaWalk::set_member(const std::string& name, const std::string& member, const JinjaValue& value) {
   const JinjaValue* owner = state_.variable(name);
   if (owner == nullptr || owner->kind() != JinjaValue::Kind::kDict || state_.run == Truth::kNo) return;
+  if (state_.run == Truth::kMaybe && !state_.is_in_macro()) result_.sets_in_branch = true;
   JinjaValue after = value;
   const JinjaValue* before = state_.run == Truth::kMaybe ? owner->find(member) : nullptr;
   if (!state_.spend(kAlternativeCost * (owner->items().size() + 1)) || (before != nullptr && !state_.spend(4096)))
@@ -636,6 +654,13 @@ void JinjaWalk::pop(std::uint32_t body_end, std::uint32_t end) {
     block.span.end = end;
   }
   if (frame.loop) --rounds_;
+  if (frame.mark && captures_.empty()) {
+    JinjaElement element;
+    element.kind = JinjaElement::Kind::kEnd;
+    element.file = {end, end};
+    element.opaque = *frame.mark;
+    elements_.push_back(std::move(element));
+  }
   emitting_ = frame.emitting;
   enter(frame.run, frame.parse);
   state_.block = frame.block;

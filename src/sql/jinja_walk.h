@@ -46,13 +46,14 @@ class JinjaWalk {
   /// A block that is open.
   struct Frame {
     FrameKind kind{};
-    std::string_view word;           // that opened it
-    Span open;                       // the tag
-    Truth run_left{}, parse_left{};  // of an if, a for: whether a later branch may be taken
-    bool chosen = false;             // a branch of it gives the SQL
-    std::string name;                // of a set
-    const JinjaTag* tag = nullptr;   // of a call
-    std::size_t opaque = 0;          // of a call: how much was left open before it
+    std::string_view word;            // that opened it
+    Span open;                        // the tag
+    Truth run_left{}, parse_left{};   // of an if, a for: whether a later branch may be taken
+    bool chosen = false;              // a branch of it gives the SQL
+    std::string name;                 // of a set
+    std::optional<std::size_t> mark;  // of JinjaResult::opaque: where the SQL hangs on it
+    const JinjaTag* tag = nullptr;    // of a call
+    std::size_t opaque = 0;           // of a call: how much was left open before it
     std::optional<Loop> loop;
     // What held outside of it.
     bool emitting = true;
@@ -70,6 +71,9 @@ class JinjaWalk {
   void emit_text(std::size_t begin, std::size_t end, bool trim_left, bool trim_right);
   void emit_placed(std::string_view text, Span file);
   void emit_opaque(JinjaCause cause, Span file, bool is_place);
+  /// The mark that a loop or a branch was taken without knowing; nullopt: none is needed, or it has no place in the
+  /// SQL.
+  std::optional<std::size_t> emit_mark(OpaqueReason reason, std::string name, Span file);
   void emit(const JinjaValue& value, const JinjaEvaluator& evaluator, Span file);
 
   // Tags

@@ -178,9 +178,10 @@ void write_sql(const std::vector<JinjaElement>& elements, std::string_view file,
     next[i] = following;
     if (elements[i].kind == Kind::kOpaque) {
       if (elements[i].is_place) following = "x";
-    } else if (auto token = first_token(text_at(elements[i])); !token.empty()) {
-      following = std::move(token);
-    }
+    } else if (elements[i].kind != Kind::kEnd)
+      if (auto token = first_token(text_at(elements[i])); !token.empty()) {
+        following = std::move(token);
+      }
   }
 
   Follower follower(options.backslash_escapes);
@@ -226,14 +227,31 @@ void write_sql(const std::vector<JinjaElement>& elements, std::string_view file,
     put(text.substr(from));
     result.map.add({{begin, static_cast<std::uint32_t>(result.sql.size())}, element.file, false});
   };
+  // Loops and branches within what a macro gave: any of it hangs on them.
+  const auto bound_within = [&](const JinjaElement& element, std::uint32_t begin) {
+    for (std::size_t i = element.first_within; i < element.end_within; ++i) {
+      JinjaOpaque& mark = result.opaque[i];
+      if (mark.reason != OpaqueReason::kBranch && mark.reason != OpaqueReason::kLoop) continue;
+      mark.sql = {begin, static_cast<std::uint32_t>(result.sql.size())};
+      mark.bounded = true;
+    }
+  };
   for (std::size_t i = 0; i < elements.size(); ++i) {
     const JinjaElement& element = elements[i];
+    if (element.kind == Kind::kEnd) {
+      JinjaOpaque& mark = result.opaque[element.opaque];
+      mark.sql.end = static_cast<std::uint32_t>(result.sql.size());
+      mark.bounded = true;
+      continue;
+    }
     if (element.kind == Kind::kText) {
       write(text_at(element), element.file, true);
       continue;
     }
     if (element.kind == Kind::kPlaced) {
+      const auto placed_begin = static_cast<std::uint32_t>(result.sql.size());
       write_placed(element, next[i]);
+      bound_within(element, placed_begin);
       continue;
     }
     JinjaOpaque& opaque = result.opaque[element.opaque];
@@ -241,8 +259,10 @@ void write_sql(const std::vector<JinjaElement>& elements, std::string_view file,
     if (element.is_place && options.mode == JinjaMode::kText) {
       write(text_of(element.file, file), element.file, true);
     } else if (element.is_place) {
+      std::size_t after = i + 1;
+      while (after < elements.size() && elements[after].kind == Kind::kEnd) ++after;
       const bool touches_next =
-          i + 1 < elements.size() && !text_at(elements[i + 1]).empty() && is_name(text_at(elements[i + 1]).front());
+          after < elements.size() && !text_at(elements[after]).empty() && is_name(text_at(elements[after]).front());
       const Place place = place_of(follower, next[i], follower.in_word() || touches_next);
       if (place != Place::kNothing) {
         opaque.placeholder = "__jinja_" + std::to_string(element.opaque + 1) + "__";
@@ -250,6 +270,7 @@ void write_sql(const std::vector<JinjaElement>& elements, std::string_view file,
       }
     }
     opaque.sql = {begin, static_cast<std::uint32_t>(result.sql.size())};
+    bound_within(element, begin);
   }
 }
 

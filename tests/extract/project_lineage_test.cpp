@@ -238,7 +238,9 @@ TEST(TemplateSql, IsReadAsItWasWritten) {
   EXPECT_EQ(again->unknown[0].second, "far.away");
   ASSERT_EQ(again->marks.size(), 1U);
   EXPECT_EQ(again->marks[0].subject, "if var('x')");
-  EXPECT_TRUE(again->is_one_of_several);
+  // "select" hangs on the condition, and nothing else.
+  EXPECT_FALSE(again->is_one_of_several);
+  EXPECT_EQ(again->doubtful, (std::vector<sql::Span>{{0, 6}}));
   EXPECT_EQ(again->line, 3U);
   EXPECT_EQ(again->column, 5U);
 }
@@ -246,7 +248,8 @@ TEST(TemplateSql, IsReadAsItWasWritten) {
 TEST(TemplateSql, WhatIsNoneIsRefused) {
   for (const char* json :
        {"[]", "{}", R"({"sql":1,"map":[]})", R"({"sql":"ab","map":[1]})", R"({"sql":"ab","map":[3,0,-1]})",
-        R"({"sql":"ab","map":[1,-1,2]})", R"({"sql":"ab","map":[1,4294967295,2]})", "nothing"})
+        R"({"sql":"ab","map":[1,-1,2]})", R"({"sql":"ab","map":[],"doubtful":[1,3]})",
+        R"({"sql":"ab","map":[],"doubtful":[2,1]})", R"({"sql":"ab","map":[1,4294967295,2]})", "nothing"})
     EXPECT_FALSE(read_template_sql(json)) << json;
   EXPECT_TRUE(read_template_sql(R"({"sql":"ab","map":[1,4294967290,2],"marks":[[]],"unknown":[],"line":0})"));
 }
