@@ -272,7 +272,7 @@ void read_ahead(ReadContext& context, ReadRequest read, ChangesRequest request, 
   // One that would not be kept would be made twice.
   if (!page.next || !context.pages.keeps(2 * page.body->size())) return;
   request.cursor = *page.next;
-  if (context.pages.find(key_of(read, request))) return;
+  if (context.pages.contains(key_of(read, request))) return;
   if (context.reading_ahead.fetch_add(1) >= kMaxReadingAhead) {
     context.reading_ahead.fetch_sub(1);
     return;

@@ -52,13 +52,18 @@ struct PageCache::Impl {
 
   explicit Impl(std::size_t bytes) : max_bytes(bytes) {}
 
-  std::optional<Page> find(const PageKey& key) {
+  std::optional<Entries::iterator> place_of(const PageKey& key) const {
     const auto organization = organizations.find(key.organization);
     if (organization == organizations.end() || organization->second.newest < key.version) return std::nullopt;
     const auto found = organization->second.pages.find(key.query);
     if (found == organization->second.pages.end()) return std::nullopt;
-    entries.splice(entries.begin(), entries, found->second);
-    return found->second->page;
+    return found->second;
+  }
+  std::optional<Page> find(const PageKey& key) {
+    const auto place = place_of(key);
+    if (!place) return std::nullopt;
+    entries.splice(entries.begin(), entries, *place);
+    return (*place)->page;
   }
 
   // One page that takes half of the room is worth less than the many it would drive out.
@@ -156,6 +161,11 @@ std::optional<Page> PageCache::find(const PageKey& key) {
   auto page = impl_->find(key);
   if (page) ++impl_->stats.hits;
   return page;
+}
+
+bool PageCache::contains(const PageKey& key) const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->place_of(key).has_value();
 }
 
 awaitable<Result<Page>> PageCache::get(PageKey key, Load load, Deadline deadline) {

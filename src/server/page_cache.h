@@ -65,6 +65,8 @@ class PageCache {
 
   /// O(1).
   std::optional<Page> find(const PageKey& key);
+  /// Whether it is there, asked by nobody who wants it: no hit, and no use that keeps it.
+  bool contains(const PageKey& key) const;
 
   /// Makes a page; may suspend. Returns a version at or above the key's, or an error.
   using Load = std::function<awaitable<Result<Page>>()>;
