@@ -31,32 +31,49 @@ struct Repaired {
   sync::PullReport pull;
 };
 
+/// What the workspaces of this machine chose, and what was found in the replica.
+Result<sync::Wanted> wanted_of(const ClientContext& context, const replica::VerifyReport& found) {
+  TRY(const auto workspaces, context.state.workspaces(context.target.server, context.target.organization));
+  sync::Wanted wanted{.all = false, .connections = found.connections};
+  for (const auto& workspace : workspaces) {
+    wanted.all = wanted.all || workspace.mode == sync::SyncMode::kAll;
+    for (const auto& connection : workspace.connections)
+      if (!wanted.has(connection.id)) wanted.connections.push_back(connection.id);
+  }
+  if (!wanted.all && wanted.connections.empty())
+    return fail(Code::kNotFound, "nothing in the replica can be read, and no workspace says what it held",
+                "tideline sync, in a workspace, makes it anew");
+  return wanted;
+}
+
 Result<Repaired> repair(const Place& place, const replica::VerifyReport& found) {
   TRY(const ClientContext context, find_context_with_token(place));
+  TRY(const sync::Wanted wanted, wanted_of(context, found));
   static const std::atomic<bool> stop = false;
   sync::Api api(context.target, stop);
   sync::Engine engine(api, {.file = context.replica,
                             .organization = context.target.organization,
                             .server = context.target.server,
-                            .what = "verify --repair"});
-  TRY_VOID(engine.open());
-  sync::Wanted wanted;
-  TRY(const auto state, engine.writer().state());
-  for (const auto& position : state.connections) wanted.connections.push_back(position.connection);
-  if (wanted.connections.empty()) {
-    TRY(const auto workspaces, context.state.workspaces(context.target.server, context.target.organization));
-    for (const auto& workspace : workspaces)
-      for (const auto& connection : workspace.connections) wanted.connections.push_back(connection.id);
-  }
-  // Pages or indexes that cannot be read are not mended row by row.
-  const bool whole = !found.file_problems.empty() || !found.index_problems.empty();
+                            .what = "verify --repair",
+                            .asked_for = true});
   ProgressBar bar("repairing");
   engine.on_progress = [&bar](const sync::PullProgress& progress) {
     bar.update_count(static_cast<std::uint64_t>(progress.rows), static_cast<std::uint64_t>(progress.total), "rows");
   };
-  auto pulled = whole ? engine.rebuild(wanted, replica::NewFile::kDamaged) : engine.repair(wanted, kinds_of(found));
+  const auto anew = [&]() -> Result<Repaired> {
+    TRY_VOID(engine.open_damaged());
+    auto pulled = engine.rebuild(wanted, replica::NewFile::kDamaged);
+    if (!pulled) return fail(told(pulled.error(), context));
+    TRY(auto after, replica::verify(context.replica));
+    return Repaired{std::move(after), std::move(*pulled)};
+  };
+  // Pages or indexes that cannot be read are not mended row by row.
+  if (!found.file_problems.empty() || !found.index_problems.empty()) return anew();
+  TRY_VOID(engine.open());
+  auto pulled = engine.repair(wanted, kinds_of(found));
   if (!pulled) return fail(told(pulled.error(), context));
   TRY(auto after, replica::verify(context.replica));
+  if (!after.sound() && !pulled->new_file) return anew();
   return Repaired{std::move(after), std::move(*pulled)};
 }
 

@@ -80,7 +80,7 @@ class Merge {
       TRY(const auto found, open_.table(kind).find(id));
       staged.integer(1, rowid);
       TRY(const bool there, staged.step());
-      if (!there) return fail(Code::kCorrupt, "The replica's file is damaged.", "Run `tideline verify`.");
+      if (!there) return fail(Code::kCorrupt, "The replica's file is damaged.", "Run `tideline verify --repair`.");
       TRY_VOID(merge(connection, kind, found, staged, bucket));
       staged.reset();
     }
@@ -126,7 +126,7 @@ class Merge {
       if (!there) return entries;
       const std::int64_t number = staged.integer_at(1);
       if (number < 1 || number > static_cast<std::int64_t>(kKindCount))
-        return fail(Code::kCorrupt, "The replica's file is damaged.", "Run `tideline verify`.");
+        return fail(Code::kCorrupt, "The replica's file is damaged.", "Run `tideline verify --repair`.");
       const auto kind = static_cast<Kind>(number);
       const Uuid id = staged.id_at(2);
       TRY(const auto found, open_.table(kind).find(id));
@@ -183,7 +183,7 @@ class Merge {
   /// An index that says what no row says cannot be kept in step, and is no reason to fail.
   Result<void> keep(Result<void> kept) {
     if (kept) return {};
-    if (kept.error().code != Code::kCorrupt) return kept;
+    if (!is_damage(kept.error())) return kept;
     index_ = nullptr;
     index_lost = true;
     return {};
@@ -389,6 +389,7 @@ Result<Applied> Writer::Impl::apply_to_main(const std::vector<KnownConnection>& 
   TRY_VOID(db.run("delete from sync_staged_rows; delete from sync_staged"));
   if (closed) TRY_VOID(clear_state(db, "closed"));
   TRY_VOID(set_state(db, "applied_at", Timestamp::now().to_string()));
+  TRY_VOID(seal_state(db));
   TRY_VOID(transaction.commit());
   repairing = false;
   applied.rows = merge.rows;

@@ -1,29 +1,28 @@
 // New files: begun, resumed after a crash, finished, put in place; and files of older formats written anew.
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "replica/writer_impl.h"
 
 namespace tideline::replica {
+
+bool says_read_only(Database& database, const std::filesystem::path& file) {
+  return sqlite3_db_readonly(database.get(), "main") == 1 && ::access(file.c_str(), W_OK) == 0;
+}
+
 namespace {
 
 constexpr int kWriterBusyMilliseconds = 10'000;  // readers never block a writer in WAL: only stock tools might
-
-Result<void> check_format(Database& database) {
-  TRY(const auto id, database.number("pragma application_id"));
-  TRY(const auto format, database.number("pragma user_version"));
-  if (id.value_or(0) != kApplicationId)
-    return fail(Code::kCorrupt, "The file is no replica of tideline.", "Run `tideline verify`.");
-  if (format.value_or(0) > kFormat)
-    return fail(Code::kUnsupported, "The replica was made by a newer tideline.", "Upgrade this one.");
-  return {};
-}
 
 }  // namespace
 
 Result<void> Writer::Impl::check_owner(Database& database) const {
   TRY(const auto organization, get_state(database, "organization"));
   TRY(const auto server, get_state(database, "server"));
+  if (!organization || !server)
+    return fail(Code::kCorrupt, "The replica's file is damaged.", "Run `tideline verify --repair`.", "it has no owner");
   if (organization != options.organization.to_string() || server != options.server)
     return fail(Code::kConflict, "The replica is of another server or organization.",
                 "It is of " + organization.value_or("?") + " at " + server.value_or("?") + ".");
@@ -34,9 +33,11 @@ Result<void> Writer::Impl::open_databases(bool damaged) {
   const auto present = files.present();
   if (present && !damaged) {
     TRY(auto db, Database::open(files.database(*present), Database::Mode::kWrite, kWriterBusyMilliseconds));
-    TRY_VOID(check_format(db));
+    TRY_VOID(check_state(db));
     TRY_VOID(check_owner(db));
     TRY_VOID(set_up_connection(db));
+    if (says_read_only(db, files.database(*present)))
+      return fail(Code::kCorrupt, "The replica's file is damaged.", "Run `tideline verify --repair`.", "read-only");
     TRY(const auto format, db.number("pragma user_version"));
     if (*format < kFormat) {
       TRY_VOID(migrate(std::move(db), *present));
@@ -55,7 +56,7 @@ Result<void> Writer::Impl::open_databases(bool damaged) {
   if (!candidate) return {};
   const auto resume = [&]() -> Result<void> {
     TRY(auto db, Database::open(files.database(*candidate), Database::Mode::kWrite, kWriterBusyMilliseconds));
-    TRY_VOID(check_format(db));
+    TRY_VOID(check_state(db));
     TRY_VOID(check_owner(db));
     TRY(const auto format, db.number("pragma user_version"));
     TRY(const auto boot, get_state(db, "boot"));
@@ -90,6 +91,7 @@ Result<void> Writer::Impl::begin_building(std::string_view epoch) {
   TRY_VOID(set_up_loading(db));
   TRY(auto transaction, Transaction::begin(db));
   TRY_VOID(create_tables(db));
+  TRY_VOID(set_state(db, "format", std::to_string(kFormat)));
   TRY_VOID(set_state(db, "organization", options.organization.to_string()));
   TRY_VOID(set_state(db, "server", options.server));
   TRY_VOID(set_state(db, "epoch", epoch));
@@ -123,18 +125,16 @@ Result<void> Writer::Impl::finish_building(const std::vector<std::pair<Connectio
   TRY_VOID(builder ? builder->finish(db) : build_search_index(db));
   for (const auto& [connection, of_connection] : buckets) TRY_VOID(store_buckets(db, connection, of_connection));
   if (main) {
-    // What was noted of the last attempts stays with the replica.
-    TRY(auto notes, main->db.prepare("select key, value from sync_notes"));
+    // What was noted of the last attempts stays with the replica, where it can be read.
     TRY(auto put, db.prepare("insert or ignore into sync_notes values (?1, ?2)"));
-    for (;;) {
-      TRY(const bool row, notes.step());
-      if (!row) break;
-      TRY_VOID(put.text(1, notes.bytes_at(0)).text(2, notes.bytes_at(1)).run());
-    }
+    if (auto notes = main->db.prepare("select key, value from sync_notes"))
+      for (auto row = notes->step(); row && *row; row = notes->step())
+        TRY_VOID(put.text(1, notes->bytes_at(0)).text(2, notes->bytes_at(1)).run());
   }
   TRY_VOID(db.run("delete from sync_staged_rows; delete from sync_staged"));
   TRY_VOID(set_state(db, "applied_at", Timestamp::now().to_string()));
   TRY_VOID(set_state(db, "complete", "1"));
+  TRY_VOID(seal_state(db));
   TRY_VOID(transaction.commit());
   const int number = building->number;
   building.reset();

@@ -37,6 +37,9 @@ struct WriterOptions {
   OrganizationId organization;
   std::string server;         // base URL; of another server or organization than the file's: kConflict
   std::string what = "sync";  // what a second writer is told is going on: "sync --watch"
+  /// A person asks for this repair. The bound on repairs is there so that no program goes on for ever, and does not
+  /// hold; what is made counts for those that follow.
+  bool asked_for = false;
 };
 
 /// Where a connection stands.
@@ -62,7 +65,7 @@ struct WriterState {
 };
 
 /// Why a new file is begun. All but the first are bounded (begin_new).
-enum class NewFile { kFirstSync, kEpoch, kSchema, kForked, kMismatch, kDamaged, kAsked };
+enum class NewFile { kFirstSync, kEpoch, kSchema, kForked, kMismatch, kDamaged };
 
 /// A kind of a connection whose rows are not those the server has.
 struct Mismatch {
@@ -90,6 +93,10 @@ struct Applied {
 /// Of one kind of one connection, by the first byte of SHA-256 of the row's id.
 using BucketDigests = std::array<KindDigest, 256>;
 std::uint8_t bucket_of(const Uuid& id);
+
+/// What the file is to blame for: pages that cannot be right, and tables that are not as this program made them, so
+/// that its own statements fail (kInternal).
+inline bool is_damage(const Error& error) { return error.code == Code::kCorrupt || error.code == Code::kInternal; }
 
 class Writer;
 
@@ -156,7 +163,8 @@ class Writer {
   // ---- What to stage into
 
   /// From here on pages go into a new file. What was staged is dropped; the replica goes on serving readers until
-  /// `apply`. kResourceExhausted: the last one was less than ten minutes ago (kFirstSync excepted).
+  /// `apply`. kResourceExhausted: the last one was less than ten minutes ago (kFirstSync excepted). It counts once an
+  /// apply had all it was to have: one that the server did not answer was none.
   Result<void> begin_new(std::string epoch, NewFile why, Timestamp now);
   /// The connection begins anew: pages from the start will take the place of all its rows. Also what adds one.
   Result<void> restart(ConnectionId connection, std::int64_t incarnation);
@@ -178,8 +186,8 @@ class Writer {
 
   // ---- Repair
 
-  /// kResourceExhausted: the last one was less than ten minutes ago. Remembered beside the file, also of a file that is
-  /// no more. The next apply also makes the search index anew.
+  /// kResourceExhausted: the last one was less than ten minutes ago. It counts as begin_new does; remembered beside the
+  /// file, also of a file that is no more. The next apply also makes the search index anew.
   Result<void> begin_repair(Timestamp now);
   /// Computed from the columns of every row of the kind, with what is staged.
   Result<BucketDigests> bucket_digests(ConnectionId connection, Kind kind);

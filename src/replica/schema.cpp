@@ -1,5 +1,10 @@
 #include "replica/schema.h"
 
+#include <algorithm>
+
+#include "base/hash.h"
+#include "base/text.h"
+#include "replica/search_index.h"
 #include "wire/row_bytes.h"
 
 namespace tideline::replica {
@@ -261,6 +266,83 @@ Result<void> set_state(Database& database, std::string_view key, std::string_vie
 Result<void> clear_state(Database& database, std::string_view key) {
   TRY(auto statement, database.prepare("delete from sync_state where key = ?1"));
   return statement.text(1, key).run();
+}
+
+namespace {
+
+constexpr const char* kSeal = "seal";
+
+Result<std::string> make_seal(Database& database) {
+  std::string text;
+  for (const char* sql : {"select key, value from sync_state where key != 'seal' order by key",
+                          "select id, incarnation, cursor, version, valid_through, digest from sync_connections "
+                          "order by id"}) {
+    TRY(auto statement, database.prepare(sql));
+    const int columns = sqlite3_column_count(statement.get());
+    for (;;) {
+      TRY(const bool row, statement.step());
+      if (!row) break;
+      for (int i = 0; i < columns; ++i) {
+        const std::string_view value = statement.bytes_at(i);  // of a number: its digits
+        text.append(std::to_string(value.size())).append(":").append(value).append(";");
+      }
+    }
+    text += '\n';
+  }
+  return hex(sha256(text));
+}
+
+}  // namespace
+
+Result<void> seal_state(Database& database) {
+  TRY(const std::string seal, make_seal(database));
+  return set_state(database, kSeal, seal);
+}
+
+Result<void> check_state(Database& database) {
+  TRY(const auto id, database.number("pragma application_id"));
+  TRY(const auto format, database.number("pragma user_version"));
+  if (id.value_or(0) != kApplicationId)
+    return fail(Code::kCorrupt, "The file is no replica of tideline.", "Run `tideline verify --repair`.");
+  const auto sealed = get_state(database, kSeal);
+  if (format.value_or(0) > kFormat && (!sealed || !*sealed))
+    return fail(Code::kUnsupported, "The replica was made by a newer tideline.", "Upgrade this one.");
+  if (!sealed) return fail(sealed.error());
+  if (!*sealed) return {};
+  const auto wrong = [](const char* what) {
+    return fail(Code::kCorrupt, "The replica's file is damaged.", "Run `tideline verify --repair`.", what);
+  };
+  TRY(const auto written, get_state(database, "format"));
+  if (written != std::to_string(format.value_or(0))) return wrong("its format is not the one that was written");
+  if (format.value_or(0) > kFormat)
+    return fail(Code::kUnsupported, "The replica was made by a newer tideline.", "Upgrade this one.");
+  TRY(const std::string seal, make_seal(database));
+  return seal == **sealed ? Result<void>() : wrong("sync_state and sync_connections are not as they were written");
+}
+
+Result<std::vector<std::string>> schema_problems(Database& database) {
+  constexpr const char* kSchema = "select type, name, coalesce(sql, '') from sqlite_schema order by type, name";
+  TRY(auto model, Database::open(":memory:", Database::Mode::kCreate, 0));
+  TRY_VOID(create_tables(model));
+  TRY_VOID(create_id_indexes(model));
+  TRY_VOID(create_indexes(model));
+  TRY_VOID(create_search_index(model));
+  std::vector<std::array<std::string, 3>> there;
+  TRY(auto found, database.prepare(kSchema));
+  for (;;) {
+    TRY(const bool row, found.step());
+    if (!row) break;
+    there.push_back({found.text_at(0), found.text_at(1), found.text_at(2)});
+  }
+  std::vector<std::string> problems;
+  TRY(auto wanted, model.prepare(kSchema));
+  for (;;) {
+    TRY(const bool row, wanted.step());
+    if (!row) return problems;
+    const std::array<std::string, 3> entry{wanted.text_at(0), wanted.text_at(1), wanted.text_at(2)};
+    if (std::find(there.begin(), there.end(), entry) == there.end())
+      problems.push_back("the " + entry[0] + " " + entry[1] + " is not as it was made");
+  }
 }
 
 }  // namespace tideline::replica

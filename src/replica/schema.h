@@ -64,4 +64,13 @@ Result<std::optional<std::string>> get_state(Database& database, std::string_vie
 Result<void> set_state(Database& database, std::string_view key, std::string_view value);
 Result<void> clear_state(Database& database, std::string_view key);
 
+/// What `sync_state` and `sync_connections` say is sealed by a hash over it, which no row's hash covers. To be called
+/// with every change of either, in its transaction.
+Result<void> seal_state(Database& database);
+/// kCorrupt: the header, or what is sealed, is not as it was written. kUnsupported: made by a newer program. Of an
+/// older format too, as far as it has a seal.
+Result<void> check_state(Database& database);
+/// What is wrong with the tables and indexes of a file of the present format: each has to be as it would be made.
+Result<std::vector<std::string>> schema_problems(Database& database);
+
 }  // namespace tideline::replica

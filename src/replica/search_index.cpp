@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "replica/replica.h"
+
 namespace tideline::replica {
 namespace {
 
@@ -76,7 +78,7 @@ Result<std::vector<std::string>> check_search_index(Database& database) {
     const std::string name = index.name;
     const auto checked = database.run("insert into " + name + " (" + name + ", rank) values ('integrity-check', 1)");
     if (checked) continue;
-    if (checked.error().code != Code::kCorrupt) return fail(checked.error());
+    if (!is_damage(checked.error())) return fail(checked.error());
     problems.push_back(name + " does not say what the rows of " + index.content + " say");
   }
   return problems;

@@ -13,7 +13,7 @@ Result<std::vector<Record>> records(View::Impl& impl, std::string_view where, co
     TRY(const auto row, reader.next());
     if (!row) return found;
     if (!row->damage.empty())
-      return fail(Code::kCorrupt, "A row of the replica is damaged.", "Run `tideline verify`.", row->damage);
+      return fail(Code::kCorrupt, "A row of the replica is damaged.", "Run `tideline verify --repair`.", row->damage);
     TRY(const auto fields, wire::read_row_bytes(row->bytes));
     found.push_back(wire::record_of<Record>(fields));
   }

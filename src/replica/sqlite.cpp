@@ -14,7 +14,7 @@ Error error_of(int extended, std::string detail) {
       return error(Code::kResourceExhausted, "The disk is full: the replica is as it was before.", "Make room.");
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      return error(Code::kCorrupt, "The replica's file is damaged.", "Run `tideline verify`.");
+      return error(Code::kCorrupt, "The replica's file is damaged.", "Run `tideline verify --repair`.");
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return error(Code::kUnavailable, "The replica is being written by another program.", "Try again.");
@@ -25,6 +25,9 @@ Error error_of(int extended, std::string detail) {
     case SQLITE_CANTOPEN:
       return error(Code::kNotFound, "The replica's file cannot be opened.");
     case SQLITE_IOERR:
+      // A sector that cannot be read, or pages that are not there: other rows than those are read well.
+      if (extended == SQLITE_IOERR_READ || extended == SQLITE_IOERR_SHORT_READ || extended == SQLITE_IOERR_CORRUPTFS)
+        return error(Code::kCorrupt, "The replica's file is damaged.", "Run `tideline verify --repair`.");
       return error(Code::kUnavailable, "The replica's file cannot be read or written.", "Is the disk well?");
     case SQLITE_NOMEM:
       return error(Code::kResourceExhausted, "There is no memory left.");

@@ -20,6 +20,8 @@ class Check {
   Result<void> run() {
     // SQLite's own first: what cannot be read says so, and the rest is checked as far as it can be.
     TRY_VOID(unless_corrupt("pages", [&] { return pages(); }));
+    TRY_VOID(unless_corrupt("state", [&] { return check_state(database_); }));
+    TRY_VOID(unless_corrupt("schema", [&] { return schema(); }));
     TRY_VOID(unless_corrupt("layout", [&]() -> Result<void> {
       TRY(layout_, read_layout(database_));
       TRY(connections_, known_connections(database_));
@@ -47,7 +49,7 @@ class Check {
   Result<void> unless_corrupt(const std::string& where, Work work) {
     Result<void> done = work();
     if (done) return {};
-    if (done.error().code != Code::kCorrupt) return done;
+    if (!is_damage(done.error())) return done;
     report_.file_problems.push_back(where + ": " + done.error().message +
                                     (done.error().detail.empty() ? "" : " " + done.error().detail));
     return {};
@@ -64,6 +66,14 @@ class Check {
       (line.find("inverted index") != std::string::npos ? report_.index_problems : report_.file_problems)
           .push_back(std::move(line));
     }
+  }
+
+  Result<void> schema() {
+    TRY(const auto format, database_.number("pragma user_version"));
+    if (format != kFormat) return {};
+    TRY(const auto problems, schema_problems(database_));
+    for (const auto& problem : problems) report_.file_problems.push_back("schema: " + problem);
+    return {};
   }
 
   Result<void> rows(const TableLayout& table) {
@@ -121,7 +131,7 @@ Result<VerifyReport> verify(const std::filesystem::path& file) {
   auto database = open_for_reading(files, *number);
   const auto begun = database ? database->run("begin; select count(*) from sqlite_schema")
                               : Result<void>(fail(std::move(database).error()));
-  if (!begun && begun.error().code != Code::kCorrupt) return fail(begun.error());
+  if (!begun && !is_damage(begun.error())) return fail(begun.error());
   if (!begun) {
     report.file_problems.push_back(begun.error().message + " " + begun.error().detail);
     return report;
@@ -134,6 +144,8 @@ Result<VerifyReport> verify(const std::filesystem::path& file) {
     auto checked = check_search_index(writable);
     if (checked)
       report.index_problems = std::move(*checked);
+    else if (says_read_only(writable, files.database(*number)))
+      report.file_problems.push_back("the file says of itself that it may not be written");
     else if (checked.error().code != Code::kPermissionDenied && checked.error().code != Code::kNotFound)
       return fail(checked.error());
   }

@@ -205,27 +205,26 @@ Result<Position> Writer::position(ConnectionId connection) {
   return position_of(known);
 }
 
+Result<void> Writer::Impl::bound(std::optional<Timestamp> RepairTimes::* kind, const char* done, Timestamp now) {
+  const RepairTimes times = RepairTimes::load(files.file());
+  if (is_recent(times.*kind, now) && !options.asked_for)
+    return fail(Code::kResourceExhausted, std::string("The replica was ") + done + " so soon.",
+                "`tideline verify --repair` does it now; by itself it is tried again in " +
+                    minutes_left(*(times.*kind), now) + ".");
+  begun.*kind = now;
+  return {};
+}
+
 Result<void> Writer::begin_new(std::string epoch, NewFile why, Timestamp now) {
-  RepairTimes times = RepairTimes::load(impl_->files.file());
-  if (why != NewFile::kFirstSync) {
-    if (is_recent(times.new_file, now))
-      return fail(Code::kResourceExhausted, "The replica was built anew a moment ago, and is not built again so soon.",
-                  "It is tried again in " + minutes_left(*times.new_file, now) + ".");
-    times.new_file = now;
-    TRY_VOID(times.store(impl_->files.file()));
-  }
+  if (why != NewFile::kFirstSync)
+    TRY_VOID(impl_->bound(&RepairTimes::new_file, "built anew a moment ago, and is not built again", now));
   impl_->drop_building();
   if (impl_->main) TRY_VOID(drop_staging());
   return impl_->begin_building(epoch);
 }
 
 Result<void> Writer::begin_repair(Timestamp now) {
-  RepairTimes times = RepairTimes::load(impl_->files.file());
-  if (is_recent(times.repair, now))
-    return fail(Code::kResourceExhausted, "The replica was repaired a moment ago, and is not repaired again so soon.",
-                "It is tried again in " + minutes_left(*times.repair, now) + ".");
-  times.repair = now;
-  TRY_VOID(times.store(impl_->files.file()));
+  TRY_VOID(impl_->bound(&RepairTimes::repair, "repaired a moment ago, and is not repaired again", now));
   impl_->repairing = true;
   return {};
 }
@@ -284,7 +283,17 @@ Result<void> Writer::confirm(ConnectionId connection, Version connection_version
   return impl_->store(known);
 }
 
-Result<Applied> Writer::apply() { return impl_->apply(); }
+Result<Applied> Writer::apply() {
+  auto applied = impl_->apply();
+  if (!applied || applied->outcome == Applied::Outcome::kIncomplete) return applied;
+  const RepairTimes begun = std::exchange(impl_->begun, RepairTimes());
+  if (!begun.repair && !begun.new_file) return applied;
+  RepairTimes times = RepairTimes::load(impl_->files.file());
+  if (begun.repair) times.repair = begun.repair;
+  if (begun.new_file) times.new_file = begun.new_file;
+  TRY_VOID(times.store(impl_->files.file()));
+  return applied;
+}
 
 void Writer::settle() {
   if (impl_->main && impl_->log_frames >= kSettleFrames)
@@ -351,7 +360,7 @@ Result<void> Writer::Impl::put_row(ConnectionId connection, const wire::ChangesP
   if (inserted.error().code != Code::kConflict) return fail(inserted.error());
   // Changed since an earlier page.
   TRY(const auto found, table.find(fields.id()));
-  if (!found) return fail(Code::kCorrupt, "The replica's file is damaged.", "Run `tideline verify`.");
+  if (!found) return fail(Code::kCorrupt, "The replica's file is damaged.", "Run `tideline verify --repair`.");
   return table.update(found->seq, fields, row.row_version, row.hash);
 }
 
@@ -502,7 +511,10 @@ Result<BucketDigests> Writer::bucket_digests(ConnectionId connection, Kind kind)
 
 Result<void> Writer::close_to_readers(std::string_view reason) {
   if (!impl_->main) return {};
-  return set_state(impl_->main->db, "closed", reason);
+  TRY(auto transaction, Transaction::begin(impl_->main->db));
+  TRY_VOID(set_state(impl_->main->db, "closed", reason));
+  TRY_VOID(seal_state(impl_->main->db));
+  return transaction.commit();
 }
 
 Result<void> Writer::note(std::string_view key, std::string_view value) {

@@ -56,6 +56,9 @@ struct KnownConnection {
 Result<std::vector<KnownConnection>> known_connections(Database& database);
 Result<void> store_staged(Database& database, const KnownConnection& connection);
 
+/// A database that was read from, whose file may be written and says of itself that it may not.
+bool says_read_only(Database& database, const std::filesystem::path& file);
+
 using Buckets = std::array<BucketDigests, kKindCount>;
 Digest digest_of(const Buckets& buckets);
 Result<Buckets> load_buckets(Database& database, ConnectionId connection);
@@ -100,6 +103,7 @@ struct Writer::Impl {
   std::optional<Loading> loading;        // of `building`
   std::optional<Transaction> page;       // of the page or bucket on its way
   bool repairing = false;                // begin_repair was called, and no apply since
+  RepairTimes begun;                     // of what was begun and had no apply yet: when it counts from
   int log_frames = 0;                    // in the write-ahead log of `main`
   // Nobody else writes: what was read of all connections stays true until something of it is written.
   std::optional<std::vector<KnownConnection>> remembered;
@@ -132,6 +136,8 @@ struct Writer::Impl {
 
   // merge.cpp
   Result<Applied> apply();
+  /// kResourceExhausted: not so soon after the last one.
+  Result<void> bound(std::optional<Timestamp> RepairTimes::* kind, const char* done, Timestamp now);
   Result<Applied> apply_to_main(const std::vector<KnownConnection>& of_all);
   Result<Applied> apply_to_building(const std::vector<KnownConnection>& of_all);
 

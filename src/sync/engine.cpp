@@ -46,10 +46,17 @@ void Engine::progress(const char* stage) {
 Result<void> Engine::open() {
   writer_.reset();
   auto writer = replica::Writer::open(options_);
-  damaged_ = !writer && writer.error().code == Code::kCorrupt;
-  if (damaged_) writer = replica::Writer::open(options_, true);
+  if (!writer && replica::is_damage(writer.error())) return open_damaged();
   if (!writer) return fail(std::move(writer.error()));
+  damaged_ = false;
   writer_ = std::move(*writer);
+  return {};
+}
+
+Result<void> Engine::open_damaged() {
+  writer_.reset();
+  TRY(writer_, replica::Writer::open(options_, true));
+  damaged_ = true;
   return {};
 }
 
@@ -62,22 +69,26 @@ void Engine::begin() {
 
 Answer<PullReport> Engine::pull(const Wanted& wanted) {
   begin();
-  auto report = damaged_ ? anew(wanted, NewFile::kDamaged) : run(wanted);
-  const bool unreadable =
-      !report && report.error().trouble == Trouble::kLocal && report.error().error.code == Code::kCorrupt;
-  if (!unreadable || damaged_) return report;
-  // The file went bad while it was open.
-  TRY_LOCAL_VOID(open());
-  begin();
-  return anew(wanted, NewFile::kDamaged);
+  if (damaged_) return anew(wanted, NewFile::kDamaged);
+  return or_anew(wanted, run(wanted));
 }
 
 Answer<PullReport> Engine::repair(const Wanted& wanted, const std::vector<replica::Mismatch>& damaged) {
   begin();
   repaired_ = true;
   TRY_LOCAL_VOID(writer_->begin_repair(Timestamp::now()));
-  TRY_VOID(fetch_buckets(damaged));
-  return run(wanted);
+  const auto fetched = fetch_buckets(damaged);
+  return or_anew(wanted, fetched ? run(wanted) : Answer<PullReport>(tl::unexpected(fetched.error())));
+}
+
+Answer<PullReport> Engine::or_anew(const Wanted& wanted, Answer<PullReport> report) {
+  const bool unreadable =
+      !report && report.error().trouble == Trouble::kLocal && replica::is_damage(report.error().error);
+  if (!unreadable) return report;
+  // Opened as it is, it would be found damaged again at the same place.
+  TRY_LOCAL_VOID(open_damaged());
+  begin();
+  return anew(wanted, NewFile::kDamaged);
 }
 
 Answer<PullReport> Engine::rebuild(const Wanted& wanted, NewFile why) {
@@ -90,7 +101,10 @@ Answer<PullReport> Engine::anew(const Wanted& wanted, NewFile why) {
   if (!heads) return corrupt("the server says that nothing changed although it was not asked so");
   epoch_ = heads->epoch;
   if (why == NewFile::kDamaged) report_.notes.push_back("The replica was damaged and is made anew.");
-  TRY_VOID(begin_new(why));
+  TRY_LOCAL(const auto state, writer_->state());
+  // One that was begun when the server could not be reached to the end is gone on with.
+  if (!damaged_ || !state.building || state.epoch != epoch_) TRY_VOID(begin_new(why));
+  report_.new_file = true;
   repaired_ = true;  // a new file that does not agree is not mended bucket by bucket
   damaged_ = false;
   return run(wanted);

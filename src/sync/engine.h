@@ -59,6 +59,8 @@ class Engine {
   /// Takes the replica; to be called before anything else. A damaged one is opened, too, and made anew by the next
   /// pull. Errors: those of replica::Writer::open.
   Result<void> open();
+  /// As open, for a rebuild: nothing of what is there is looked at, for it is known to be damaged.
+  Result<void> open_damaged();
   replica::Writer& writer() { return *writer_; }
 
   std::function<void(const PullProgress&)> on_progress;
@@ -68,7 +70,7 @@ class Engine {
   Answer<PullReport> pull(const Wanted& wanted);
 
   /// Buckets whose rows are not what they were verified as (replica/verify.h), or all of a new file where that does not
-  /// help; then as pull. kLocal with kResourceExhausted: one was less than ten minutes ago.
+  /// help; then as pull. kLocal with kResourceExhausted: one was less than ten minutes ago, and nobody asked for this.
   Answer<PullReport> repair(const Wanted& wanted, const std::vector<replica::Mismatch>& damaged);
   /// Everything anew, into a new file.
   Answer<PullReport> rebuild(const Wanted& wanted, replica::NewFile why);
@@ -82,6 +84,8 @@ class Engine {
   enum class Step { kDone, kAgain };
 
   void begin();
+  /// What `pull` answered, or a new file where the one that is here turned out to be damaged.
+  Answer<PullReport> or_anew(const Wanted& wanted, Answer<PullReport> report);
   Answer<PullReport> run(const Wanted& wanted);
   Answer<PullReport> anew(const Wanted& wanted, replica::NewFile why);
   Answer<Step> step(const Wanted& wanted);

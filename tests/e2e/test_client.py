@@ -3,6 +3,7 @@ import contextlib
 import json
 import os
 import pathlib
+import random
 import re
 import sqlite3
 import stat
@@ -441,6 +442,64 @@ def test_a_file_that_is_none_is_made_anew(acme, ada):
     answer = ada.json("sync", cwd=clone)
     assert answer["new_file"] and answer["changed"]
     assert ada.json("verify", cwd=clone)["sound"]
+    assert_same_as_server(ada, acme)
+
+
+PAGE = 8192
+
+
+def damaged(replica, page, count, seed):
+    """Noise over some pages, as a broken disk leaves it; its search index, tables and indexes alike."""
+    file = replica.resolve()
+    noise = random.Random(seed).randbytes(count * PAGE)
+    with open(file, "r+b") as stream:
+        stream.seek(page * PAGE)
+        stream.write(noise[:max(0, file.stat().st_size - page * PAGE)])
+
+
+@pytest.mark.parametrize("command", [["verify", "--repair"], ["sync"]])
+def test_pages_that_cannot_be_read_lead_to_a_new_file(acme, ada, command):
+    push_shop(acme)
+    ada.login()
+    clone = ada.clone("shop")
+    ada.run("sync", cwd=clone)
+    for number in range(10):
+        page = max(1, ada.replica.resolve().stat().st_size // PAGE * number // 10)
+        for times in ada.data.glob("*.repairs"):
+            times.unlink()
+        damaged(ada.replica, page, 3, seed=page)
+        done = ada.run("verify", cwd=clone, check=False)
+        assert done.returncode == 1 and "verify --repair" in done.stdout, (page, done)
+        if command == ["sync"]:
+            acme.push("acme/shop", projects.manifest(minute=number, note=f"page {page}"), force="true")
+        done = ada.run(*command, cwd=clone, check=False)
+        assert done.returncode == 0, (page, done)
+        if command == ["sync"]:  # which reads what it writes to, and no more
+            ada.run("verify", "--repair", cwd=clone)
+        assert ada.json("verify", cwd=clone)["sound"], page
+        assert_same_as_server(ada, acme)
+
+
+def test_a_repair_that_nobody_answered_does_not_count_and_one_that_is_asked_for_is_made(server, acme, ada):
+    push_shop(acme)
+    ada.login()
+    clone = ada.clone("shop")
+    ada.run("sync", cwd=clone)
+    damaged(ada.replica, 1, 20, seed=1)
+    server.wanted_port = server.port
+    server.stop()
+    try:
+        for command in (["verify", "--repair"], ["sync"]):
+            done = ada.run(*command, cwd=clone, check=False)
+            assert done.returncode == 1 and "no server answers" in done.stderr, done
+    finally:
+        server.start()
+        server.wanted_port = 0
+    assert ada.json("verify", "--repair", cwd=clone)["repaired"]["sound"]
+    damaged(ada.replica, 1, 20, seed=2)
+    done = ada.run("sync", cwd=clone, check=False)
+    assert done.returncode == 1 and "tideline verify --repair" in done.stderr, "one a moment ago was enough: " + str(done)
+    assert ada.json("verify", "--repair", cwd=clone)["repaired"]["sound"], "a person who asks is no loop"
     assert_same_as_server(ada, acme)
 
 

@@ -21,9 +21,15 @@
 
 namespace tideline::replica::test {
 
+/// What was to succeed did not.
+struct Failure : std::runtime_error {
+  explicit Failure(Error of) : std::runtime_error(describe(of) + " [" + of.detail + "]"), error(std::move(of)) {}
+  Error error;
+};
+
 template <class T>
 T must(Result<T> result) {
-  if (!result) throw std::runtime_error(describe(result.error()) + " [" + result.error().detail + "]");
+  if (!result) throw Failure(std::move(result.error()));
   if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 

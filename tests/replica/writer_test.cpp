@@ -308,14 +308,54 @@ TEST_F(ReplicaWriter, RepairsAndNewFilesAreBounded) {
   const Timestamp now = Timestamp::now();
   const Timestamp soon{now.micros + 599'000'000}, later{now.micros + 601'000'000};
   must(writer->begin_repair(now));
+  sync(*writer, server);
   EXPECT_EQ(writer->begin_repair(soon).error().code, Code::kResourceExhausted);
   must(writer->begin_new("epoch-2", NewFile::kEpoch, now));
+  sync(*writer, server);
   EXPECT_EQ(writer->begin_new("epoch-3", NewFile::kEpoch, soon).error().code, Code::kResourceExhausted);
   writer.reset();
   writer = open();  // it is remembered
   EXPECT_EQ(writer->begin_repair(soon).error().code, Code::kResourceExhausted);
   must(writer->begin_repair(later));
   must(writer->begin_new("epoch-3", NewFile::kEpoch, later));
+}
+
+TEST_F(ReplicaWriter, ARepairThatCameToNothingDoesNotCount) {
+  const ConnectionId shop = server.add_connection("shop");
+  auto writer = open();
+  sync(*writer, server);
+  const Timestamp now = Timestamp::now();
+  const Timestamp soon{now.micros + 1'000'000};
+  // Nobody answered.
+  must(writer->begin_repair(now));
+  must(writer->begin_new("epoch-1", NewFile::kDamaged, now));
+  writer.reset();
+  writer = open();
+  must(writer->begin_repair(soon));
+  must(writer->begin_new("epoch-1", NewFile::kDamaged, soon));
+  // What the server sent does not agree with itself: this counts, or it would be asked again and again.
+  {
+    must(writer->restart(shop, server.connections.at(shop).incarnation));
+    PageStage stage = must(writer->begin_page(shop));
+    wire::ChangesEnd end = server.page(shop, "", 100, stage);
+    end.digest.of(Kind::kConnection).sum += 1;
+    must(stage.finish(end));
+  }
+  EXPECT_EQ(must(writer->apply()).outcome, Applied::Outcome::kMismatch);
+  EXPECT_EQ(writer->begin_new("epoch-1", NewFile::kMismatch, soon).error().code, Code::kResourceExhausted);
+}
+
+TEST_F(ReplicaWriter, TheBoundDoesNotHoldForWhatAPersonAsksFor) {
+  server.add_connection("a");
+  auto options = options_for(file);
+  options.asked_for = true;
+  for (int i = 0; i < 2; ++i) {
+    auto writer = must(Writer::open(options));
+    must(writer->begin_repair(Timestamp::now()));
+    must(writer->begin_new("epoch-1", NewFile::kDamaged, Timestamp::now()));
+    sync(*writer, server);
+  }
+  EXPECT_EQ(open()->begin_new("epoch-1", NewFile::kDamaged, Timestamp::now()).error().code, Code::kResourceExhausted);
 }
 
 TEST_F(ReplicaWriter, ANewFileTakesTheOldOnesPlaceAndNothingIsLeftOver) {
@@ -374,6 +414,8 @@ TEST_F(ReplicaWriter, AFileOfAnOlderFormatIsWrittenAnewWithItsUnknownFieldsInPla
          {"metadata", "line_start", "line_end", "content_hash", "confidence", "extracted_from", "extraction_tier"})
       must(database.run("alter table objects drop column " + std::string(column)));
     must(database.run("delete from sync_fields where kind = 3 and tag >= 12; pragma user_version = 0"));
+    must(set_state(database, "format", "0"));
+    must(seal_state(database));
   }
   auto writer = open();
   EXPECT_EQ(rows_of(file), rows_of(server));
@@ -389,7 +431,7 @@ TEST_F(ReplicaWriter, AFileOfANewerProgramIsLeftAlone) {
     auto writer = open();
     sync(*writer, server);
   }
-  sql("pragma user_version = 2");
+  sql("pragma user_version = 2; update sync_state set value = '2' where key = 'format'");
   EXPECT_EQ(Writer::open(options_for(file)).error().code, Code::kUnsupported);
 }
 
