@@ -1,61 +1,10 @@
 // What operators stand between: literals, names, parentheses, CASE, casts, intervals.
 
 #include "base/text.h"
+#include "sql/date_parts.h"
 #include "sql/parse_state.h"
 
 namespace tideline::sql {
-namespace {
-
-bool is_unit(std::string_view word) {
-  static constexpr std::string_view kUnits[] = {"year",
-                                                "years",
-                                                "quarter",
-                                                "quarters",
-                                                "month",
-                                                "months",
-                                                "week",
-                                                "weeks",
-                                                "day",
-                                                "days",
-                                                "hour",
-                                                "hours",
-                                                "minute",
-                                                "minutes",
-                                                "second",
-                                                "seconds",
-                                                "isoweek",
-                                                "isoyear",
-                                                "millisecond",
-                                                "milliseconds",
-                                                "microsecond",
-                                                "microseconds",
-                                                "nanosecond",
-                                                "nanoseconds",
-                                                "decade",
-                                                "decades",
-                                                "century",
-                                                "centuries",
-                                                "millennium",
-                                                "millennia",
-                                                "hour_minute",
-                                                "day_hour",
-                                                "day_minute",
-                                                "day_second",
-                                                "hour_second",
-                                                "minute_second",
-                                                "year_month",
-                                                "day_microsecond",
-                                                "second_microsecond",
-                                                "minute_microsecond",
-                                                "hour_microsecond"};
-  for (auto unit : kUnits) {
-    if (equal_ignoring_case(unit, word)) return true;
-  }
-  return false;
-}
-
-}  // namespace
-
 const Expression* Parser::primary() {
   auto from = begin();
   const auto token = peek();
@@ -659,7 +608,7 @@ const Expression* Parser::convert() {
 }
 
 bool Parser::at_interval_unit(std::size_t ahead) {
-  return peek(ahead).kind == TokenKind::kWord && is_unit(text(ahead));
+  return peek(ahead).kind == TokenKind::kWord && is_interval_unit(text(ahead));
 }
 
 const Expression* Parser::interval() {
@@ -678,7 +627,7 @@ const Expression* Parser::interval() {
   if (value && op(1) == Op::kLeftParen && partners_[position_ + 1] != 0) {
     ++steps_;
     auto after = partners_[position_ + 1] + 1;
-    bool unit = tokens_[after].kind == TokenKind::kWord && is_unit(text_of(tokens_[after].span, text_));
+    bool unit = tokens_[after].kind == TokenKind::kWord && is_interval_unit(text_of(tokens_[after].span, text_));
     if (!unit && tokens_[after].kind == TokenKind::kString) {  // INTERVAL(3) '1 day'
       advance();
       auto open = position_;
