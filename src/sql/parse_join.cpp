@@ -156,6 +156,25 @@ bool Parser::join_operator(Join& join) {
   return true;
 }
 
+const TableReference* Parser::comma_joins(const TableReference* first, std::uint32_t from) {
+  if (!at(Op::kComma) || !wrap()) return first;  // one node, however many there are
+  Builder<Join> joins(*this);
+  while (at(Op::kComma)) {
+    auto join_from = begin();
+    advance();
+    Join join{};
+    join.join = JoinKind::kComma;
+    join.right = join_chain();
+    join.span = since(join_from);
+    joins.push(join);
+  }
+  auto list = joins.done();
+  auto* chain = make<JoinChain>(from);
+  chain->first = first;
+  chain->joins = list;
+  return chain;
+}
+
 const TableReference* Parser::join_chain() {
   Nest nest(*this);
   auto from = begin();

@@ -248,18 +248,6 @@ bool Parser::may_be_alias(bool table) {
     }
     case K::kFetch:
       return next != K::kFirst && next != K::kNext && peek(1).kind != TokenKind::kNumber;
-    case K::kDeclare:
-    case K::kDrop:
-    case K::kCreate:
-    case K::kAlter:
-    case K::kTruncate:
-    case K::kExec:
-    case K::kExecute:
-    case K::kBegin:
-    case K::kIf:
-    case K::kInsert:
-    case K::kDelete:
-      return dialect_.id != DialectId::kTsql || !at_name(1);
     case K::kMinus:
       return set_operator_precedence() == 0;
     case K::kGroup:
@@ -329,7 +317,7 @@ bool Parser::may_be_alias(bool table) {
     case K::kDo:
       return next != K::kUpdate && next != K::kNothing;
     default:
-      return true;
+      return !at_next_statement();
   }
 }
 

@@ -106,6 +106,8 @@ class Parser {
   /// Over one token, or over what stands in parentheses.
   void skip_one();
   bool at_clause();
+  /// T-SQL: a word that begins a statement where no semicolon ended the one before.
+  bool at_next_statement();
   /// MySQL: LOCK IN SHARE MODE.
   bool at_lock() { return dialect_.id == DialectId::kMysql && at_word("lock") && keyword(1) == K::kIn; }
   bool at_go();
@@ -258,6 +260,8 @@ class Parser {
   List<const TableReference*> from_list();
   const TableReference* join_chain();
   const TableReference* joins_after(const TableReference* first, std::uint32_t from);
+  /// first, b, c … as one cross join, where a FROM has no list of its own.
+  const TableReference* comma_joins(const TableReference* first, std::uint32_t from);
   bool at_join();
   bool join_operator(Join& join);
   const TableReference* table();

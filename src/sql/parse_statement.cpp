@@ -565,24 +565,7 @@ const Statement* Parser::update(const With& with, std::uint32_t from) {
   node->kind = Update::kKind;
   node->with = with;
   advance();
-  node->target = join_chain();
-  if (at(Op::kComma)) {  // MySQL: UPDATE a, b SET …
-    Builder<Join> joins(*this);
-    while (at(Op::kComma) && wrap()) {
-      auto join_from = begin();
-      advance();
-      Join join{};
-      join.join = JoinKind::kComma;
-      join.right = join_chain();
-      join.span = since(join_from);
-      joins.push(join);
-    }
-    auto list = joins.done();
-    auto* chain = make<JoinChain>(from);
-    chain->first = node->target;
-    chain->joins = list;
-    node->target = chain;
-  }
+  node->target = comma_joins(join_chain(), from);  // MySQL: UPDATE a, b SET …
   if (expect(K::kSet, "SET")) node->assignments = assignments();
   node->returning = output();
   if (accept(K::kFrom)) node->from = from_list();

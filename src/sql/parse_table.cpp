@@ -175,24 +175,7 @@ const TableReference* Parser::parenthesized_table(bool lateral) {
     close(open);
     return derived(whole);
   }
-  if (at(Op::kComma)) {  // (a, b): a cross join
-    wrap();
-    Builder<Join> joins(*this);
-    while (at(Op::kComma)) {
-      auto join_from = begin();
-      advance();
-      Join join{};
-      join.join = JoinKind::kComma;
-      join.right = join_chain();
-      join.span = since(join_from);
-      joins.push(join);
-    }
-    auto list = joins.done();
-    auto* chain = make<JoinChain>(inner_from);
-    chain->first = inner;
-    chain->joins = list;
-    inner = chain;
-  }
+  inner = comma_joins(inner, inner_from);  // (a, b): a cross join
   if (!at(Op::kRightParen) && !at_end()) {
     unexpected("a join or a closing parenthesis");
     skip_to_follow(false);

@@ -216,18 +216,6 @@ bool Parser::at_clause() {
              (keyword(1) == K::kLocal && at_word("check", 2));
     case K::kOn:
       return keyword(1) == K::kConflict || at_word("duplicate", 1);
-    case K::kDeclare:
-    case K::kDrop:
-    case K::kCreate:
-    case K::kAlter:
-    case K::kTruncate:
-    case K::kExec:
-    case K::kExecute:
-    case K::kBegin:
-    case K::kIf:
-    case K::kInsert:
-    case K::kDelete:
-      return dialect_.id == DialectId::kTsql && at_name(1);  // the next statement
     case K::kNone:
       return at(Op::kPipe) || at_lock() || at_go() || at_comment() ||
              (dialect_.id == DialectId::kOracle && at_model()) || at_output() ||
@@ -260,7 +248,27 @@ bool Parser::at_clause() {
       return peek(1).kind == TokenKind::kNumber || peek(1).kind == TokenKind::kParameter || op(1) == Op::kLeftParen ||
              op(1) == Op::kColon;
     default:
-      return set_operator_precedence() > 0 || at(Op::kPipe);
+      return set_operator_precedence() > 0 || at(Op::kPipe) || at_next_statement();
+  }
+}
+
+bool Parser::at_next_statement() {
+  if (dialect_.id != DialectId::kTsql || !at_name(1)) return false;
+  switch (keyword()) {
+    case K::kDeclare:
+    case K::kDrop:
+    case K::kCreate:
+    case K::kAlter:
+    case K::kTruncate:
+    case K::kExec:
+    case K::kExecute:
+    case K::kBegin:
+    case K::kIf:
+    case K::kInsert:
+    case K::kDelete:
+      return true;
+    default:
+      return false;
   }
 }
 

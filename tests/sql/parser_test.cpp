@@ -177,7 +177,8 @@ TEST(ParserHostile, LongChainsAreFlat) {
         "select * from t where a in (1" + repeated(", 1", 100'000) + ")",
         "with a as (select 1)" + repeated(", a as (select 1)", 50'000) + " select 1",
         "values (1)" + repeated(", (1)", 100'000), "select case" + repeated(" when a then b", 100'000) + " end",
-        "select * from t" + repeated(", t", 100'000), "select a" + repeated("[1]", 100'000)}) {
+        "select * from t" + repeated(", t", 100'000), "select a" + repeated("[1]", 100'000),
+        "select * from (t" + repeated(", t", 50'000) + ")", "update t" + repeated(", t", 50'000) + " set a = 1"}) {
     auto parsed = parse(text, dialect(DialectId::kDuckdb));
     EXPECT_EQ(parsed.diagnostic_count, 0U)
         << text.substr(0, 40) << ": " << (parsed.diagnostics.empty() ? "" : parsed.diagnostics[0].message);
