@@ -256,9 +256,21 @@ class Resolver {
   /// A column that * gives, and that nothing but documentation knows: surer once something names it (`named`).
   NodeId by_documentation(NodeId node);
   NodeId named(NodeId node) const;
+  struct MadeField {
+    Name name;
+    const sql::Expression* value;
+  };
+  /// The fields of a struct that is made here; empty: not all of them have a name.
+  static std::vector<MadeField> made_fields(const sql::Expression& expression);
+  /// They as a row; nullptr: there are none.
+  Shape* made_row(const sql::Expression& expression, Scope& scope);
   /// The rows of which the value is one, or null.
+  Shape* row_of_column(sql::List<sql::Identifier> parts, Scope& scope, Transform& way);  // of one or two
+  /// Of a field of the row.
+  Shape* inner_row(Shape& row, const Name& name, Transform& way);
   Shape* row_of(const sql::Expression* expression, Scope& scope, Transform& way);
-  Resolved field_of_row(const sql::Column& column, Scope& scope);
+  /// `taken`: how many parts of the name are the column's.
+  Resolved field_of_row(const sql::Column& column, Scope& scope, std::size_t taken);
   Shape* open_row(Shape& row, Transform way, sql::Span span);
   /// Resolved where it is used; a gap where that is nested too deep.
   NodeId lazily(const sql::Expression* expression, const Name& name, Scope& scope, Shape& shape);

@@ -294,33 +294,59 @@ Resolver::Resolved Resolver::qualified(const sql::Column& column, Scope& scope, 
   return {};
 }
 
+Shape* Resolver::row_of_column(sql::List<sql::Identifier> parts, Scope& scope, Transform& way) {
+  const Name name(parts.back());
+  FromItem* whole = nullptr;
+  for (FromItem& item : scope.items) {
+    if (!item.visible || !step()) continue;
+    const std::string_view alias =
+        item.alias.text.empty() && !item.name.empty() ? item.name.back().text : item.alias.text;
+    if (parts.size() == 2) {
+      if (alias.empty() || !same_ignoring_case(alias, parts[0].text)) continue;
+    } else if (same_ignoring_case(alias, name.text)) {
+      whole = item.element == kNone ? &item : whole;
+      continue;
+    }
+    if (!item.shape->has_rows || !step(item.shape->columns.size())) continue;
+    for (const ShapeColumn& column : item.shape->columns) {
+      if (column.row == nullptr || !same_name(column.name, name)) continue;
+      way = std::max(way, column.row_way);
+      return column.row;
+    }
+  }
+  if (whole == nullptr) return nullptr;
+  for (FromItem& item : scope.items)  // a column of that name comes first
+    if (item.visible && find_known(*item.shape, name) != kNone) return nullptr;
+  return whole->shape;
+}
+
+Shape* Resolver::inner_row(Shape& row, const Name& name, Transform& way) {
+  if (!row.has_rows || !step(row.columns.size())) return nullptr;
+  for (const ShapeColumn& column : row.columns) {
+    if (column.row == nullptr || !same_name(column.name, name)) continue;
+    way = std::max(way, column.row_way);
+    return column.row;
+  }
+  return nullptr;
+}
+
 Shape* Resolver::row_of(const sql::Expression* expression, Scope& scope, Transform& way) {
   while (expression != nullptr) {
     if (const auto* named = sql::as<sql::Column>(expression)) {
-      if (named->parts.size() > 2) return nullptr;
-      const Name name(named->parts.back());
-      FromItem* whole = nullptr;
-      for (FromItem& item : scope.items) {
-        if (!item.visible || !step()) continue;
-        if (named->parts.size() == 2) {
-          if (item.alias.text.empty() || !same_ignoring_case(item.alias.text, named->parts[0].text)) continue;
-        } else if (same_ignoring_case(
-                       item.alias.text.empty() && !item.name.empty() ? item.name.back().text : item.alias.text,
-                       name.text)) {
-          whole = item.element == kNone ? &item : whole;
-          continue;
-        }
-        if (!item.shape->has_rows) continue;
-        for (const ShapeColumn& column : item.shape->columns) {
-          if (column.row == nullptr || !same_name(column.name, name)) continue;
-          way = std::max(way, column.row_way);
-          return column.row;
-        }
+      const auto parts = named->parts;
+      if (parts.size() <= 2)
+        if (Shape* row = row_of_column(parts, scope, way); row != nullptr) return row;
+      // A row that is a field of one.
+      for (std::size_t taken = std::min<std::size_t>(2, parts.size() - 1); taken > 0; --taken) {
+        Transform through = way;
+        Shape* row = row_of_column(parts.first(taken), scope, through);
+        for (std::size_t at = taken; row != nullptr && at < parts.size(); ++at)
+          row = inner_row(*row, Name(parts[at]), through);
+        if (row == nullptr) continue;
+        way = through;
+        return row;
       }
-      if (whole == nullptr) return nullptr;
-      for (FromItem& item : scope.items)  // a column of that name comes first
-        if (item.visible && find_known(*item.shape, name) != kNone) return nullptr;
-      return whole->shape;
+      return nullptr;
     }
     if (const auto* path = sql::as<sql::Path>(expression)) {
       for (const sql::Step& into : path->steps)
@@ -328,6 +354,7 @@ Shape* Resolver::row_of(const sql::Expression* expression, Scope& scope, Transfo
       expression = path->base;
     } else if (const auto* call = sql::as<sql::Call>(expression);
                call != nullptr && call->name.size() == 1 && !call->arguments.empty() && call->base == nullptr) {
+      if (Shape* made = made_row(*call, scope); made != nullptr) return made;
       const std::string function = ascii_lower(call->name[0].text);
       const bool first = function == "first_value" || function == "last_value";
       if (!first && function != "array_agg" && function != "any_value" && function != "max_by" &&
@@ -337,28 +364,83 @@ Shape* Resolver::row_of(const sql::Expression* expression, Scope& scope, Transfo
       way = std::max(way, call->over != nullptr ? Transform::kWindow : Transform::kAggregated);
       expression = call->arguments[0].value;
     } else {
-      return nullptr;
+      return made_row(*expression, scope);
     }
   }
   return nullptr;
 }
 
-/// x.amount, where x is a column that holds a whole row.
-Resolver::Resolved Resolver::field_of_row(const sql::Column& column, Scope& scope) {
-  if (column.parts.size() < 2) return {};
+std::vector<Resolver::MadeField> Resolver::made_fields(const sql::Expression& expression) {
+  std::vector<MadeField> fields;
+  const auto text = [](const sql::Expression* key) -> std::optional<Name> {
+    const auto* literal = sql::as<sql::Literal>(key);
+    if (literal == nullptr || literal->literal != sql::LiteralKind::kString) return std::nullopt;
+    return Name(literal->value, true);
+  };
+  const auto put = [&](const std::optional<Name>& name, const sql::Expression* value) {
+    if (name && value != nullptr) fields.push_back({*name, value});
+    return name && value != nullptr;
+  };
+  if (const auto* made = sql::as<sql::Struct>(&expression)) {
+    const bool is_typed = !made->type.span.empty();  // STRUCT<x t>(a): the names are the type's
+    if (is_typed || (made->form != sql::StructForm::kStruct && made->form != sql::StructForm::kObject)) return {};
+    for (const sql::Field& field : made->fields) {
+      const auto* named = sql::as<sql::Column>(field.value);
+      const auto name = field.name             ? std::optional(Name(field.name))
+                        : field.key != nullptr ? text(field.key)
+                        : named != nullptr     ? std::optional(Name(named->parts.back()))
+                                               : std::nullopt;
+      if (!put(name, field.value)) return {};
+    }
+  } else if (const auto* call = sql::as<sql::Call>(&expression); call != nullptr && call->name.size() == 1) {
+    const std::string function = ascii_lower(call->name[0].text);
+    if (function == "named_struct" && call->arguments.size() % 2 == 0) {
+      for (std::size_t i = 0; i < call->arguments.size(); i += 2)
+        if (!put(text(call->arguments[i].value), call->arguments[i + 1].value)) return {};
+    } else if (function == "struct_pack") {
+      for (const auto& argument : call->arguments)
+        if (!argument.name || !put(Name(argument.name), argument.value)) return {};
+    }
+  }
+  return fields;
+}
+
+Shape* Resolver::made_row(const sql::Expression& expression, Scope& scope) {
+  const std::vector<MadeField> fields = made_fields(expression);
+  if (fields.empty() || depth_ >= kMaxLazyDepth || !step(fields.size())) return nullptr;
+  const Deeper deeper(depth_);
+  Shape* row = make_shape();
+  for (const MadeField& field : fields) {
+    ShapeColumn& column = row->columns.emplace_back();
+    column.name = field.name;
+    column.node = value(field.value, scope, *row);
+    column.row = made_row(*field.value, scope);
+    row->has_rows |= column.row != nullptr;
+  }
+  return row;
+}
+
+/// x.amount, where x is a column that holds a whole row; x.address.city, where that has one in it.
+Resolver::Resolved Resolver::field_of_row(const sql::Column& column, Scope& scope, std::size_t taken) {
+  if (column.parts.size() <= taken) return {};
   if (std::none_of(scope.items.begin(), scope.items.end(), [](const FromItem& item) { return item.shape->has_rows; }))
     return {};
-  sql::Column whole = column;
-  whole.parts = column.parts.first(1);
   Transform way = Transform::kNone;
-  Shape* row = row_of(&whole, scope, way);
-  if (row == nullptr) return {};
-  const Name name(column.parts[1]);
-  NodeId node = find_known(*row, name);
-  if (node == kNone && row->open) node = find_open(*row, name, column.span);
-  if (node == kNone) return {};
-  const Input input{node, {way, false, 1000, Reason::kNone}};
-  return {graph_.make({&input, 1}, column.span, kNone, way != Transform::kNone), 2};
+  Shape* row = row_of_column(column.parts.first(taken), scope, way);
+  for (std::size_t at = taken; row != nullptr; ++at) {
+    const Name name(column.parts[at]);
+    if (at + 1 < column.parts.size())
+      if (Shape* inner = inner_row(*row, name, way); inner != nullptr) {
+        row = inner;
+        continue;
+      }
+    NodeId node = find_known(*row, name);
+    if (node == kNone && row->open) node = find_open(*row, name, column.span);
+    if (node == kNone) return {};
+    const Input input{node, {way, false, 1000, Reason::kNone}};
+    return {graph_.make({&input, 1}, column.span, kNone, way != Transform::kNone), at + 1};
+  }
+  return {};
 }
 
 /// The columns of the row, each gone through what the row did.
@@ -535,6 +617,7 @@ Resolver::Resolved Resolver::column(const sql::Column& column, Scope& scope, Sha
   if (!step()) return {graph_.nothing(), column.parts.size()};
   if (const std::uint32_t unknown = unknown_in(column.parts, column.span); unknown != kNone)
     return {gap_node(unknown), column.parts.size()};
+  if (const Resolved found = field_of_row(column, scope, 2); found.node != kNone) return found;
   if (column.parts.size() > 1) {
     for (Scope* at = &scope; at != nullptr; at = at->outer) {
       if (!step()) return {graph_.nothing(), column.parts.size()};
@@ -545,7 +628,7 @@ Resolver::Resolved Resolver::column(const sql::Column& column, Scope& scope, Sha
         if (same_name(ignored, Name(column.parts[0]))) return {graph_.nothing(), column.parts.size()};
     }
   }
-  if (const Resolved found = field_of_row(column, scope); found.node != kNone) return found;
+  if (const Resolved found = field_of_row(column, scope, 1); found.node != kNone) return found;
   if (const NodeId node = dotted_column(column, scope); node != kNone) return {node, column.parts.size()};
   if (const NodeId node = unqualified(column, scope, shape); node != kNone) return {named(node), 1};
   if (column.parts.size() > 1)

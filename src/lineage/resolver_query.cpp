@@ -366,7 +366,9 @@ void Resolver::put_item(const sql::SelectItem& item, NodeId node, Scope& scope, 
     if (const std::uint32_t part = unknown_in(name.text, item.span); part != kNone) return add_unknown(shape, part);
   ShapeColumn& put = shape.columns.emplace_back();
   put = {name, node, item.span};
-  if (put.row = row_of(item.value, scope, put.row_way); put.row != nullptr) shape.has_rows = true;
+  // What hangs on a branch does so as a whole.
+  if (!has_doubts() || !is_doubted(item.span)) put.row = row_of(item.value, scope, put.row_way);
+  shape.has_rows |= put.row != nullptr;
   if (item.alias) scope.aliases[ascii_lower(item.alias.text)] = node;
 }
 
