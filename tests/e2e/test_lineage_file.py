@@ -152,7 +152,12 @@ def test_the_pushed_file_is_recognised_and_is_what_its_manifest_says(ada):
         there = set(ada.rows(
             "select l.target_column, s.name, l.source_column, l.transformation_type from columns_lineage l "
             "join objects t on t.id = l.target_object_id join objects s on s.id = l.source_object_id "
-            "where json_extract(t.metadata, '$.unique_id') = ? and l.target_column <> '*'", unique_id))
+            "where json_extract(t.metadata, '$.unique_id') = ?1 and l.target_column <> '*' "
+            # Out of an ephemeral model they stand with the dependency on it.
+            "union all select e.value ->> 'target_column', s.name, e.value ->> 'source_column', "
+            "e.value ->> 'transformation_type' from dependencies d, json_each(d.metadata, '$.columns') e "
+            "join objects t on t.id = d.target_object_id join objects s on s.id = d.source_object_id "
+            "where json_extract(t.metadata, '$.unique_id') = ?1", unique_id))
         # Of an ephemeral model the compiled SQL has the text within it, the file only the name.
         through = {source["name"] for source in found["sources"] if is_ephemeral(source)}
         if through:
