@@ -157,7 +157,7 @@ def test_the_pushed_file_is_recognised_and_is_what_its_manifest_says(ada):
             "union all select e.value ->> 'target_column', s.name, e.value ->> 'source_column', "
             "e.value ->> 'transformation_type' from dependencies d, json_each(d.metadata, '$.columns') e "
             "join objects t on t.id = d.target_object_id join objects s on s.id = d.source_object_id "
-            "where json_extract(t.metadata, '$.unique_id') = ?1", unique_id))
+            "where json_extract(t.metadata, '$.unique_id') = ?1 and e.value ->> 'target_column' <> '*'", unique_id))
         # Of an ephemeral model the compiled SQL has the text within it, the file only the name.
         through = {source["name"] for source in found["sources"] if is_ephemeral(source)}
         if through:
