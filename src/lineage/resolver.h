@@ -265,6 +265,8 @@ class Resolver {
   /// They as a row; nullptr: there are none.
   Shape* made_row(const sql::Expression& expression, Scope& scope);
   /// The rows of which the value is one, or null.
+  /// Whether a column in reach is a row.
+  static bool has_rows(const Scope& scope);
   Shape* row_of_column(sql::List<sql::Identifier> parts, Scope& scope, Transform& way);  // of one or two
   /// Of a field of the row.
   Shape* inner_row(Shape& row, const Name& name, Transform& way);

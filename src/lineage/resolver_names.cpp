@@ -294,6 +294,10 @@ Resolver::Resolved Resolver::qualified(const sql::Column& column, Scope& scope, 
   return {};
 }
 
+bool Resolver::has_rows(const Scope& scope) {
+  return std::any_of(scope.items.begin(), scope.items.end(), [](const FromItem& item) { return item.shape->has_rows; });
+}
+
 Shape* Resolver::row_of_column(sql::List<sql::Identifier> parts, Scope& scope, Transform& way) {
   const Name name(parts.back());
   FromItem* whole = nullptr;
@@ -336,6 +340,7 @@ Shape* Resolver::row_of(const sql::Expression* expression, Scope& scope, Transfo
       const auto parts = named->parts;
       if (parts.size() <= 2)
         if (Shape* row = row_of_column(parts, scope, way); row != nullptr) return row;
+      if (!has_rows(scope)) return nullptr;
       // A row that is a field of one.
       for (std::size_t taken = std::min<std::size_t>(2, parts.size() - 1); taken > 0; --taken) {
         Transform through = way;
@@ -393,11 +398,11 @@ std::vector<Resolver::MadeField> Resolver::made_fields(const sql::Expression& ex
       if (!put(name, field.value)) return {};
     }
   } else if (const auto* call = sql::as<sql::Call>(&expression); call != nullptr && call->name.size() == 1) {
-    const std::string function = ascii_lower(call->name[0].text);
-    if (function == "named_struct" && call->arguments.size() % 2 == 0) {
+    const std::string_view function = call->name[0].text;
+    if (same_ignoring_case(function, "named_struct") && call->arguments.size() % 2 == 0) {
       for (std::size_t i = 0; i < call->arguments.size(); i += 2)
         if (!put(text(call->arguments[i].value), call->arguments[i + 1].value)) return {};
-    } else if (function == "struct_pack") {
+    } else if (same_ignoring_case(function, "struct_pack")) {
       for (const auto& argument : call->arguments)
         if (!argument.name || !put(Name(argument.name), argument.value)) return {};
     }
@@ -422,9 +427,7 @@ Shape* Resolver::made_row(const sql::Expression& expression, Scope& scope) {
 
 /// x.amount, where x is a column that holds a whole row; x.address.city, where that has one in it.
 Resolver::Resolved Resolver::field_of_row(const sql::Column& column, Scope& scope, std::size_t taken) {
-  if (column.parts.size() <= taken) return {};
-  if (std::none_of(scope.items.begin(), scope.items.end(), [](const FromItem& item) { return item.shape->has_rows; }))
-    return {};
+  if (column.parts.size() <= taken || !has_rows(scope)) return {};
   Transform way = Transform::kNone;
   Shape* row = row_of_column(column.parts.first(taken), scope, way);
   for (std::size_t at = taken; row != nullptr; ++at) {
