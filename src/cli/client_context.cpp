@@ -2,10 +2,12 @@
 
 #include <cstdlib>
 
+#include "base/text.h"
 #include "cli/credentials.h"
 #include "cli/paths.h"
 #include "cli/terminal.h"
 #include "cli/toml_file.h"
+#include "model/repository_name.h"
 
 namespace tideline::cli {
 namespace {
@@ -113,6 +115,27 @@ Result<replica::Reader> open_replica(const ClientContext& context) {
   if (!reader && reader.error().code == Code::kNotFound)
     return fail(Code::kNotFound, "there is no replica of this organization here yet", "tideline sync makes it");
   return reader;
+}
+
+Result<replica::View> view_of(const ClientContext& context, replica::Reader& reader) {
+  TRY(auto view, reader.view());
+  std::vector<ConnectionId> own;
+  if (context.memory && context.memory->mode != sync::SyncMode::kAll) {
+    for (const auto& connection : context.memory->connections) own.push_back(connection.id);
+  } else {
+    TRY(const auto status, view.status());
+    for (const auto& name : context.workspace.names) {
+      const RepositoryName wanted = repository_name(name.identifier);
+      for (const auto& connection : status.connections) {
+        const RepositoryName there = repository_name(connection.full_name);
+        if (there.path == wanted.path && equal_ignoring_case(connection.subdir, wanted.subdir))
+          own.push_back(connection.id);
+      }
+      if (!own.empty()) break;
+    }
+  }
+  TRY_VOID(view.prefer(std::move(own)));
+  return view;
 }
 
 Error told(const sync::SyncError& failure, const ClientContext& context) {

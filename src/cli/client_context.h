@@ -35,6 +35,10 @@ Result<std::string> present_token(const sync::ServerTarget& target);
 /// A reader of the context's replica; where there is none, the error says how to get one.
 Result<replica::Reader> open_replica(const ClientContext& context);
 
+/// The replica as it is now, with the connections of the workspace as what names mean first: those that were matched or
+/// chosen; of "all", those that its name matches.
+Result<replica::View> view_of(const ClientContext& context, replica::Reader& reader);
+
 /// A failure in the words of who typed the command.
 Error told(const sync::SyncError& error, const ClientContext& context);
 

@@ -253,13 +253,14 @@ Result<void> run(const LineageOptions& options) {
   TRY(const std::string text, read_text(options.file));
   TRY(const Asked asked, find_workspace(options));
   TRY(auto reader, open_replica(asked.context));
-  TRY(auto view, reader.view());
+  TRY(auto view, view_of(asked.context, reader));
 
   replica::FileQuery query{.text = text, .dialect = options.dialect, .path = asked.path};
   const auto& workspace = asked.context.workspace;
   query.subdir = workspace.subdir;
   if (asked.context.memory && asked.context.memory->mode != sync::SyncMode::kAll)
     for (const auto& one : asked.context.memory->connections) query.connections.push_back(one.id);
+  query.own = view.preferred();
   std::optional<extract::ProjectJinja> jinja;
   if (workspace.has_project) {
     std::ifstream in(workspace.root / "dbt_project.yml", std::ios::binary);

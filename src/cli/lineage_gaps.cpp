@@ -160,7 +160,7 @@ void write(JsonWriter& json, const std::string& connection, const std::vector<co
 Result<void> run(const LineageOptions& options) {
   TRY(const ClientContext context, find_context(options.place));
   TRY(auto reader, open_replica(context));
-  TRY(auto view, reader.view());
+  TRY(auto view, view_of(context, reader));
   TRY(const auto states, view.lineage_states());
   std::map<std::string, std::vector<const ModelState*>> connections;
   for (const ModelState& state : states) connections[state.connection].push_back(&state);

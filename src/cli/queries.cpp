@@ -1,6 +1,7 @@
 // `search`, `show`, `lineage`, `impact` and `docs`: questions to the replica. They ask no server and need no token.
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "base/json.h"
@@ -22,7 +23,7 @@ struct Opened {
 Result<Opened> open_view(const Place& place) {
   TRY(const ClientContext context, find_context(place));
   TRY(auto reader, open_replica(context));
-  TRY(auto view, reader.view());
+  TRY(auto view, view_of(context, reader));
   return Opened{std::move(reader), std::move(view)};
 }
 
@@ -31,14 +32,26 @@ Result<replica::Target> resolve(replica::View& view, const std::string& name) {
   TRY(auto resolution, view.resolve(name));
   if (resolution.target) return std::move(*resolution.target);
   Error error{
-      Code::kInvalidInput, "\"" + printable(name) + "\" could be each of these", "say which, by its unique_id", {}};
-  std::set<std::string_view> ids;
+      Code::kInvalidInput, "\"" + printable(name) + "\" could be each of these", "say which, as it stands here", {}};
+  // By what they differ in, each as it can be typed.
+  std::set<ConnectionId> connections;
+  std::map<std::string, int> times;
+  const auto named = [](const replica::Target& each) {
+    return each.object.unique_id.empty() ? each.object.full_name : each.object.unique_id;
+  };
   for (const auto& each : resolution.candidates) {
-    if (!each.object.unique_id.empty() && !ids.insert(each.object.unique_id).second && !each.column)
-      error.hint = "several connections have it: choose one with tideline connections use NAME";
-    error.detail += printable(each.object.unique_id.empty() ? each.object.full_name : each.object.unique_id);
-    if (each.column) error.detail += "." + printable(*each.column);
-    error.detail += "\n";
+    connections.insert(each.object.connection);
+    ++times[each.object.connection.to_string() + named(each) + each.column.value_or("")];
+  }
+  for (const auto& each : resolution.candidates) {
+    std::string form = named(each);
+    if (connections.size() > 1) {
+      TRY(const std::string place, view.place(each.object.connection));
+      form = place + ":" + form;
+    }
+    if (times[each.object.connection.to_string() + named(each) + each.column.value_or("")] > 1)
+      form = each.object.id.to_string();
+    error.detail += printable(form) + (each.column ? "." + printable(*each.column) : "") + "\n";
   }
   return fail(std::move(error));
 }

@@ -20,14 +20,15 @@ std::string on_one_line(std::string_view text) {
 }
 
 std::string label(const ObjectRef& object) {
-  if (object.name.empty()) return object.full_name;
+  const std::string place = object.place.empty() ? "" : object.place + ":";
+  if (object.name.empty()) return place + object.full_name;
   // A source is known by its table's place: several have a table of the same name.
-  if (object.object_type == "source" && object.unique_id.starts_with("source.")) {
-    const auto last = object.unique_id.rfind('.');
-    const auto before = last == std::string::npos ? last : object.unique_id.rfind('.', last - 1);
-    if (before != std::string::npos) return object.unique_id.substr(before + 1);
+  if (object.object_type == "source" && object.unique_id.ends_with("." + object.name)) {
+    const std::string_view before(object.unique_id.data(), object.unique_id.size() - object.name.size() - 1);
+    if (const auto dot = before.rfind('.'); dot != std::string_view::npos)
+      return place + object.unique_id.substr(dot + 1);
   }
-  return object.name;
+  return place + object.name;
 }
 
 std::string label(const ObjectRef& object, const std::optional<std::string>& column) {
@@ -38,7 +39,7 @@ void write_ref_members(JsonWriter& json, const ObjectRef& object, const std::opt
   json.key("id").string(object.id.to_string()).key("unique_id").string(object.unique_id);
   json.key("name").string(object.name).key("full_name").string(object.full_name);
   json.key("object_type").string(object.object_type).key("connection_id").string(object.connection.to_string());
-  json.key("here").boolean(object.here);
+  json.key("here").boolean(object.own).key("in_replica").boolean(object.here);
   if (column) json.key("column").string(*column);
 }
 

@@ -10,14 +10,16 @@
 
 namespace tideline::cli {
 
-/// "orders", "raw.orders" of a source, "orders.amount" of a column: how lists and trees name it.
+/// "orders", "raw.orders" of a source, "orders.amount" of a column, "acme/shop:orders" of what is not the workspace's:
+/// how lists and trees name it, and what a name may be given as.
 std::string label(const replica::ObjectRef& object);
 std::string label(const replica::ObjectRef& object, const std::optional<std::string>& column);
 
 /// Of code: printable, and its runs of blanks and line ends as one blank.
 std::string on_one_line(std::string_view text);
 
-/// {"id", "unique_id", "name", "full_name", "object_type", "connection_id", "here"} and "column" where there is one.
+/// {"id", "unique_id", "name", "full_name", "object_type", "connection_id", "here", "in_replica"} and "column"
+/// where there is one.
 void write_ref(JsonWriter& json, const replica::ObjectRef& object, const std::optional<std::string>& column);
 /// The same without the braces.
 void write_ref_members(JsonWriter& json, const replica::ObjectRef& object, const std::optional<std::string>& column);

@@ -110,8 +110,8 @@ class FileAnalysis {
     for (;;) {
       TRY(const bool row, query->step());
       if (!row) return {};
-      known_.push_back(
-          {object_ref_at(*query, 0), query->text_at(kObjectRefColumnCount), query->text_at(kObjectRefColumnCount + 1)});
+      known_.push_back({object_ref_at(impl_, *query, 0), query->text_at(kObjectRefColumnCount),
+                        query->text_at(kObjectRefColumnCount + 1)});
     }
   }
 
@@ -141,6 +141,9 @@ class FileAnalysis {
       }
     }
     if (connections_.size() == 1) own_ = connections_.front();
+    if (!own_ && query_.own.size() == 1)
+      for (const Connection& one : connections_)
+        if (one.id == query_.own.front()) own_ = one;
     if (!own_ && having.size() == 1)
       own_ = *std::find_if(connections_.begin(), connections_.end(),
                            [&](const Connection& one) { return one.id == having.front(); });
@@ -380,7 +383,7 @@ FileLineage FileAnalysis::to_file(const QueryLineage& result) const {
       one.object = known_[read.relation].object;
     } else {
       one.object.name = one.object.full_name = as_written(read.name);
-      one.object.here = false;
+      one.object.here = one.object.own = false;
     }
     one.column = source.name;
     one.known = source.known;

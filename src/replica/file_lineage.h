@@ -25,6 +25,7 @@ struct FileQuery {
   std::string subdir{};                     // of that project in its repository
   std::string project{};                    // its name: ref() looks there first
   std::vector<ConnectionId> connections{};  // of the workspace; empty: all that the replica holds
+  std::vector<ConnectionId> own{};          // of those, what the workspace's name matches
   /// What its Jinja is read with, for the warehouse given ("": not known). Empty: nothing is known of its project.
   std::function<sql::JinjaOptions(const std::string& adapter)> jinja{};
 };

@@ -40,7 +40,7 @@ Result<std::vector<ModelState>> View::lineage_states() {
   for (;;) {
     TRY(const bool row, query->step());
     if (!row) return found;
-    ModelState one{object_ref_at(*query, 0), query->text_at(kObjectRefColumnCount),
+    ModelState one{object_ref_at(*impl_, *query, 0), query->text_at(kObjectRefColumnCount),
                    query->optional_text_at(kObjectRefColumnCount + 1),
                    lineage_state(query->text_at(kObjectRefColumnCount + 2))};
     if (!one.lineage.status.empty()) found.push_back(std::move(one));

@@ -129,7 +129,7 @@ class Objects {
     statement.id(1, id);
     TRY(const bool row, statement.step());
     if (!row) return std::optional<ObjectRef>();
-    auto object = object_ref_at(statement, 0);
+    auto object = object_ref_at(impl_, statement, 0);
     statement.reset();
     return std::optional(std::move(object));
   }
@@ -202,7 +202,7 @@ class Walk {
     object.id = step.object;
     object.connection = {step.connection};
     object.name = object.full_name = step.full_name;
-    object.here = false;
+    object.here = object.own = false;
     return object;
   }
 

@@ -36,9 +36,9 @@ std::vector<std::string> parts_of(std::string_view name) {
   return parts;
 }
 
-std::string joined(const std::vector<std::string>& parts, std::size_t count) {
+std::string joined(const std::vector<std::string>& parts, std::size_t from, std::size_t to) {
   std::string text;
-  for (std::size_t i = 0; i < count; ++i) text.append(i == 0 ? "" : ".").append(parts[i]);
+  for (std::size_t i = from; i < to; ++i) text.append(i == from ? "" : ".").append(parts[i]);
   return text;
 }
 
@@ -52,22 +52,19 @@ int rank_of(std::string_view type) {
 
 class Resolver {
  public:
-  Resolver(View::Impl& impl, std::string_view name) : impl_(impl), parts_(parts_of(name)) {}
+  Resolver(View::Impl& impl, std::string_view name) : impl_(impl), name_(name) {}
 
   Result<std::vector<Target>> run() {
-    TRY(auto connections, Query::begin(impl_, "select id from sync_connections order by id"));
-    for (;;) {
-      TRY(const bool row, connections->step());
-      if (!row) break;
-      connections_.push_back({connections->id_at(0)});
-    }
-    TRY_VOID(objects(parts_.size(), std::nullopt));
-    if (parts_.size() > 1) TRY_VOID(objects(parts_.size() - 1, parts_.back()));
-    if (found_.empty()) {
-      // A relation whose name in the warehouse is not the object's own.
-      TRY_VOID(by_identifier(parts_.size(), std::nullopt));
-      if (parts_.size() > 1) TRY_VOID(by_identifier(parts_.size() - 1, parts_.back()));
-    }
+    TRY_VOID(load_places(impl_));
+    for (const auto& [id, place] : impl_.places) connections_.push_back(id);
+    read_place();
+    parts_ = parts_of(name_);
+    TRY_VOID(by_id());
+    if (found_.empty()) TRY_VOID(each_reading(&Resolver::objects));
+    // A relation whose name in the warehouse is not the object's own.
+    if (found_.empty()) TRY_VOID(each_reading(&Resolver::by_identifier));
+    if (std::any_of(found_.begin(), found_.end(), [](const Target& target) { return target.object.own; }))
+      std::erase_if(found_, [](const Target& target) { return !target.object.own; });
     std::sort(found_.begin(), found_.end(), [](const Target& a, const Target& b) {
       const int left = rank_of(a.object.object_type), right = rank_of(b.object.object_type);
       return std::tie(left, a.object.full_name, a.object.id, a.column) <
@@ -76,16 +73,60 @@ class Resolver {
     return std::move(found_);
   }
 
+  /// What the name would mean without its last part; that is no column of it.
+  const std::optional<Target>& without_column() const { return without_column_; }
+
  private:
+  using Column = std::optional<std::string>;
+
+  /// "acme/shop:" and what else says of which connection it is. Names may have a colon too: it has to be one of ours.
+  void read_place() {
+    for (auto colon = name_.find(':'); colon != std::string_view::npos; colon = name_.find(':', colon + 1)) {
+      const std::string_view before = name_.substr(0, colon);
+      std::vector<ConnectionId> meant;
+      for (const auto& [id, place] : impl_.places)
+        // Without its sub-directory: any of the repository.
+        if (equal_ignoring_case(place, before) || equal_ignoring_case(place.substr(0, place.find("//")), before) ||
+            equal_ignoring_case(id.to_string(), before))
+          meant.push_back(id);
+      if (meant.empty()) continue;
+      connections_ = std::move(meant);
+      name_.remove_prefix(colon + 1);
+      return;
+    }
+  }
+
+  Result<void> by_id() {
+    const auto id = Uuid::parse(parts_[0]);
+    if (!id) return {};
+    TRY(auto object, find_object(impl_, *id));
+    if (!object) return {};
+    return add(std::move(*object), parts_.size() == 1 ? Column() : Column(joined(parts_, 1, parts_.size())));
+  }
+
+  /// The first parts name an object, and those behind them, if any, a column of it: more of the object first.
+  Result<void> each_reading(Result<void> (Resolver::*read)(std::size_t count, const Column& column)) {
+    TRY_VOID((this->*read)(parts_.size(), std::nullopt));
+    for (std::size_t count = parts_.size() - 1; count > 0; --count)
+      TRY_VOID((this->*read)(count, joined(parts_, count, parts_.size())));
+    return {};
+  }
+
   /// The first `count` parts name an object; what is behind them a column of it.
-  Result<void> objects(std::size_t count, const std::optional<std::string>& column) {
-    const std::string whole = joined(parts_, count);
+  Result<void> objects(std::size_t count, const Column& column) {
+    const std::string whole = joined(parts_, 0, count);
     for (const auto& connection : connections_)
       for (const auto& spelling : {whole, ascii_lower(whole)}) {
         TRY(auto object, find_object(impl_, object_id(connection, spelling)));
         if (object) TRY_VOID(add(std::move(*object), column));
       }
     TRY_VOID(query("o.full_name = ?1 collate nocase", {whole}, column));
+    // A source by its name and its table's, as lists name it.
+    if (count > 1)
+      TRY_VOID(
+          query("o.name = ?2 collate nocase and o.object_type = 'source' and "
+                "substr(json_extract(o.metadata, '$.unique_id'), -length(?1)) = ?1 collate nocase",
+                {"." + whole, joined(parts_, 1, count)}, column));
     switch (count) {
       case 1:
         return query("o.name = ?1 collate nocase", {parts_[0]}, column);
@@ -101,34 +142,41 @@ class Resolver {
     }
   }
 
-  Result<void> by_identifier(std::size_t count, const std::optional<std::string>& column) {
+  Result<void> by_identifier(std::size_t count, const Column& column) {
     if (count > 3) return {};
     // A scan: nothing was found by the indexes.
     return query("length(o.full_name) > length(?1) and substr(o.full_name, -length(?1)) = ?1 collate nocase",
-                 {"." + joined(parts_, count)}, column);
+                 {"." + joined(parts_, 0, count)}, column);
   }
 
-  Result<void> query(std::string_view condition, const std::vector<std::string>& values,
-                     const std::optional<std::string>& column) {
+  Result<void> query(std::string_view condition, const std::vector<std::string>& values, const Column& column) {
     TRY(auto query, Query::begin(impl_, "select " + std::string(kObjectRefColumns) + " from objects o where " +
                                             std::string(condition) + " limit " + std::to_string(kMaxFound)));
     for (std::size_t i = 0; i < values.size(); ++i) query->text(static_cast<int>(i) + 1, values[i]);
     for (;;) {
       TRY(const bool row, query->step());
       if (!row) return {};
-      TRY_VOID(add(object_ref_at(*query, 0), column));
+      TRY_VOID(add(object_ref_at(impl_, *query, 0), column));
     }
   }
 
-  Result<void> add(ObjectRef object, const std::optional<std::string>& column) {
+  Result<void> add(ObjectRef object, const Column& column) {
+    if (std::find(connections_.begin(), connections_.end(), object.connection) == connections_.end()) return {};
     Target target{std::move(object), {}};
-    if (column) {
+    if (column == "*") {
+      target.column = column;
+    } else if (column) {
       TRY(auto query, Query::begin(impl_,
                                    "select name from columns where object_id = ?1 and name = ?2 collate nocase "
                                    "order by name != ?2, name limit 1"));
       query->id(1, target.object.id).text(2, *column);
       TRY(const bool row, query->step());
-      if (!row) return {};
+      if (!row) {
+        const bool better =
+            !without_column_ || rank_of(target.object.object_type) < rank_of(without_column_->object.object_type);
+        if (better) without_column_ = Target{std::move(target.object), column};
+        return {};
+      }
       target.column = query->text_at(0);
     }
     const auto same = [&target](const Target& other) {
@@ -139,19 +187,61 @@ class Resolver {
   }
 
   View::Impl& impl_;
+  std::string_view name_;  // without the connection
   std::vector<std::string> parts_;
-  std::vector<ConnectionId> connections_;
+  std::vector<ConnectionId> connections_;  // that may be meant
   std::vector<Target> found_;
+  std::optional<Target> without_column_;
 };
+
+/// How many letters have to be changed, put in or left out.
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i);
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, changed}));
+    }
+  }
+  return row.back();
+}
+
+constexpr std::size_t kColumnsNamed = 5;
+
+/// "It has amount, amount_cents …": the nearest ones.
+std::string columns_near(const std::vector<ColumnDetails>& columns, std::string_view wanted) {
+  if (columns.empty()) return "Nothing is known of its columns.";
+  constexpr std::size_t kLongest = 128;
+  const std::string lower = ascii_lower(wanted.substr(0, kLongest));
+  std::vector<std::pair<std::size_t, std::size_t>> near;  // how far it is, which column
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    const std::string name = ascii_lower(std::string_view(columns[i].name).substr(0, kLongest));
+    const bool inside = name.find(lower) != std::string::npos || lower.find(name) != std::string::npos;
+    near.emplace_back(inside ? 0 : distance(lower, name), i);
+  }
+  std::sort(near.begin(), near.end());
+  std::string text = "It has ";
+  for (std::size_t i = 0; i < std::min(near.size(), kColumnsNamed); ++i)
+    text.append(i == 0 ? "" : ", ").append(columns[near[i].second].name);
+  return text + (near.size() > kColumnsNamed ? " …" : ".");
+}
 
 }  // namespace
 
 Result<Resolution> View::resolve(std::string_view name) {
   name = trim(name);
   if (name.empty() || name.size() > kMaxNameBytes) return fail(Code::kInvalidInput, "That is no name.");
-  TRY(auto found, Resolver(*impl_, name).run());
+  Resolver resolver(*impl_, name);
+  TRY(auto found, resolver.run());
   Resolution resolution;
   if (found.empty()) {
+    if (const auto& object = resolver.without_column()) {
+      TRY(const auto there, columns(object->object.id));
+      return fail(Code::kNotFound, object->object.name + " has no column " + *object->column + ".",
+                  columns_near(there, *object->column));
+    }
     SearchQuery near;
     near.text = name.substr(name.find_last_of('.') + 1);
     near.documentation = false;
@@ -160,6 +250,7 @@ Result<Resolution> View::resolve(std::string_view name) {
     if (const auto answer = search(near))
       for (const auto& hit : answer->hits)
         hint.append(hint.empty() ? "There is " : ", ")
+            .append(hit.object.place.empty() ? "" : hit.object.place + ":")
             .append(hit.object.full_name)
             .append(hit.column.empty() ? "" : ".")
             .append(hit.column);

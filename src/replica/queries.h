@@ -30,7 +30,9 @@ struct ObjectRef {
   std::string name{};
   std::string full_name{};
   std::string object_type{};
-  bool here = true;  // false: an upstream end of a connection that is not synced; id and full_name alone are known
+  bool here = true;     // false: an upstream end of a connection that is not synced; id and full_name alone are known
+  bool own = true;      // of a connection of the workspace (View::prefer)
+  std::string place{};  // of one that is not: its connection, which stands before its name, "acme/shop:orders"
 };
 
 struct ColumnRef {
@@ -40,7 +42,7 @@ struct ColumnRef {
 
 // ---- Names
 
-/// What a name means: an object, or a column of it.
+/// What a name means: an object, or a column of it; of the column "*", what decides on its rows.
 struct Target {
   ObjectRef object{};
   std::optional<std::string> column{};  // as it is written in the object
@@ -225,8 +227,16 @@ class View {
   View& operator=(View&&) = delete;
   ~View();
 
-  /// `orders`, `orders.amount`, `schema.table`, `database.schema.table`, each with a column behind it, a unique_id with
-  /// or without a column; quotes as in SQL; whatever the case. kNotFound, with what is near in the hint.
+  /// The connections of the workspace: names mean what is of these first, and it alone is `own`. None: all are.
+  Result<void> prefer(std::vector<ConnectionId> own);
+  /// Of these, those that are in the replica.
+  const std::vector<ConnectionId>& preferred() const;
+  /// What stands before a name to say of which connection it is: the full name, with "//" and the sub-directory, or the
+  /// id where that is no other's.
+  Result<std::string> place(ConnectionId connection);
+  /// `orders`, `schema.table`, `database.schema.table`, `source.table`, a unique_id or an object's id, each with or
+  /// without a column (or `*`) behind it; before it a connection (`place`) and ":". Quotes as in SQL; whatever the
+  /// case. What is of the workspace is meant before what is not. kNotFound, with what is near in the hint.
   Result<Resolution> resolve(std::string_view name);
   /// The object at this path from its project's root, if there is exactly one (a model file).
   Result<std::optional<ObjectRef>> object_of_file(std::string_view relative_path);

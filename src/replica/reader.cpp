@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "replica/files.h"
@@ -70,13 +71,52 @@ Query::~Query() {
   impl_->statements.insert_or_assign(std::move(sql_), std::move(statement_));
 }
 
-ObjectRef object_ref_at(const Statement& statement, int column) {
-  return {.id = statement.id_at(column),
-          .connection = {statement.id_at(column + 1)},
-          .unique_id = statement.text_at(column + 2),
-          .name = statement.text_at(column + 3),
-          .full_name = statement.text_at(column + 4),
-          .object_type = statement.text_at(column + 5)};
+ObjectRef object_ref_at(const View::Impl& impl, const Statement& statement, int column) {
+  ObjectRef object{.id = statement.id_at(column),
+                   .connection = {statement.id_at(column + 1)},
+                   .unique_id = statement.text_at(column + 2),
+                   .name = statement.text_at(column + 3),
+                   .full_name = statement.text_at(column + 4),
+                   .object_type = statement.text_at(column + 5)};
+  object.own = impl.own.empty() || std::binary_search(impl.own.begin(), impl.own.end(), object.connection);
+  if (!object.own)
+    if (const auto at = impl.places.find(object.connection); at != impl.places.end()) object.place = at->second;
+  return object;
+}
+
+Result<void> load_places(View::Impl& impl) {
+  if (!impl.places.empty()) return {};
+  TRY(auto query, Query::begin(impl,
+                               "select s.id, coalesce(c.full_name, ''), coalesce(c.subdir, '') from "
+                               "sync_connections s left join connections c on c.id = s.id"));
+  std::map<std::string, int> times;
+  for (;;) {
+    TRY(const bool row, query->step());
+    if (!row) break;
+    std::string name = query->text_at(1);
+    if (const std::string subdir = query->text_at(2); !subdir.empty()) name += "//" + subdir;
+    ++times[name];
+    impl.places.emplace(ConnectionId{query->id_at(0)}, std::move(name));
+  }
+  for (auto& [id, name] : impl.places)
+    if (name.empty() || times[name] > 1) name = id.to_string();
+  return {};
+}
+
+Result<void> View::prefer(std::vector<ConnectionId> own) {
+  TRY_VOID(load_places(*impl_));
+  std::erase_if(own, [this](const ConnectionId& id) { return !impl_->places.contains(id); });
+  std::sort(own.begin(), own.end());
+  impl_->own = std::move(own);
+  return {};
+}
+
+const std::vector<ConnectionId>& View::preferred() const { return impl_->own; }
+
+Result<std::string> View::place(ConnectionId connection) {
+  TRY_VOID(load_places(*impl_));
+  const auto at = impl_->places.find(connection);
+  return at == impl_->places.end() ? connection.to_string() : at->second;
 }
 
 Result<std::optional<ObjectRef>> find_object(View::Impl& impl, const Uuid& id) {
@@ -85,7 +125,7 @@ Result<std::optional<ObjectRef>> find_object(View::Impl& impl, const Uuid& id) {
   query->id(1, id);
   TRY(const bool row, query->step());
   if (!row) return std::optional<ObjectRef>();
-  return std::optional(object_ref_at(*query, 0));
+  return std::optional(object_ref_at(impl, *query, 0));
 }
 
 std::string after_prefix(std::string_view prefix) { return std::string(prefix) + "\xf4\x8f\xbf\xbf"; }
@@ -121,6 +161,8 @@ Result<View> Reader::view_even_closed() {
       }
       impl_ = std::move(*opened);
     }
+    impl_->own.clear();
+    impl_->places.clear();
     const auto begun = begin_snapshot(*impl_);
     // The database was in use when its snapshot stood: its log was there too.
     if (files.present() == number) {

@@ -112,7 +112,7 @@ class Search {
       SearchHit hit;
       hit.kind = kind;
       hit.where = where;
-      hit.object = object_ref_at(*query, 0);
+      hit.object = object_ref_at(impl_, *query, 0);
       hit.column = query->text_at(kObjectRefColumnCount);
       hit.text = cut(query->bytes_at(kObjectRefColumnCount + 1));
       if (where == Where::kNamePart && !has_all_words(hit)) continue;
@@ -164,7 +164,7 @@ class Search {
   SearchAnswer answer() {
     const auto key = [](const SearchHit& hit) {
       const std::string& name = hit.column.empty() ? hit.object.name : hit.column;
-      return std::tuple(hit.where, name.size(), hit.kind, std::string_view(name),
+      return std::tuple(hit.where, !hit.object.own, name.size(), hit.kind, std::string_view(name),
                         std::string_view(hit.object.full_name), hit.object.id);
     };
     std::sort(hits_.begin(), hits_.end(), [&key](const SearchHit& a, const SearchHit& b) { return key(a) < key(b); });

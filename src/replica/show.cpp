@@ -39,7 +39,7 @@ Result<std::vector<Neighbour>> neighbours(View::Impl& impl, std::string_view sql
     one.object.connection = {query->id_at(2)};
     one.object.full_name = query->text_at(3);
     one.object.name = one.object.full_name;
-    one.object.here = false;
+    one.object.here = one.object.own = false;
   }
 }
 
@@ -114,7 +114,7 @@ Result<std::optional<ObjectRef>> View::object_of_file(std::string_view relative_
   query->text(1, relative_path);
   TRY(const bool first, query->step());
   if (!first) return std::optional<ObjectRef>();
-  ObjectRef object = object_ref_at(*query, 0);
+  ObjectRef object = object_ref_at(*impl_, *query, 0);
   TRY(const bool second, query->step());
   return second ? std::nullopt : std::optional(std::move(object));
 }

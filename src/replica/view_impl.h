@@ -17,6 +17,9 @@ struct View::Impl {
   int number = 0;  // of the database
   Database db;
   std::map<std::string, Statement, std::less<>> statements;
+  // Of the present view:
+  std::vector<ConnectionId> own;               // ascending; of the workspace; none: all
+  std::map<ConnectionId, std::string> places;  // of all connections, once they were asked for
 };
 
 /// The database, where something of it can be read; as it stands where nothing may be written beside it.
@@ -47,7 +50,9 @@ class Query {
 inline constexpr std::string_view kObjectRefColumns =
     "o.id, o.connection_id, coalesce(json_extract(o.metadata, '$.unique_id'), ''), o.name, o.full_name, o.object_type";
 inline constexpr int kObjectRefColumnCount = 6;
-ObjectRef object_ref_at(const Statement& statement, int column);
+ObjectRef object_ref_at(const View::Impl& impl, const Statement& statement, int column);
+/// `impl.places`.
+Result<void> load_places(View::Impl& impl);
 /// nullopt: the object is not in the replica.
 Result<std::optional<ObjectRef>> find_object(View::Impl& impl, const Uuid& id);
 

@@ -193,9 +193,12 @@ def test_of_several_dialects_none_is_guessed(ada):
     other = json.loads((SHOP / "manifest.json").read_text())
     other["metadata"]["adapter_type"] = "bigquery"
     ada.admin.push("acme/other", other)
-    ada.run("connections", "all", cwd=ada.shop)
+    ada.run("connections", "use", "acme/shop", "acme/other", cwd=ada.shop)
     ada.run("sync", cwd=ada.shop)
     assert answer(ada, "-", stdin="select 1 as one")["dialect"] == "generic"
+    ada.run("connections", "all", cwd=ada.shop)
+    ada.run("sync", cwd=ada.shop)
+    assert answer(ada, "-", stdin="select 1 as one")["dialect"] == "postgres", "that of the connection it matches"
     assert answer(ada, "-", "--dialect", "bigquery", stdin="select 1 as one")["dialect"] == "bigquery"
     ada.run("connections", "use", "acme/other", cwd=ada.shop)
     ada.run("sync", cwd=ada.shop)
