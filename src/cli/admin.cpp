@@ -1,6 +1,7 @@
 // `tideline admin`: one connection as tideline_admin, one transaction, one answer. With --json the answer is one JSON
 // document on standard output; otherwise what a person or a $(…) wants there, notes on standard error.
 
+#include <csignal>
 #include <cstdio>
 #include <memory>
 
@@ -26,8 +27,8 @@ namespace {
 constexpr std::chrono::seconds kPatience{60};
 constexpr std::chrono::seconds kMigrationPatience{600};
 constexpr std::int64_t kDefaultTokenSeconds = 24 * 60 * 60;
-// Ten years: what is meant to hold longer is an API token without an end, which can be revoked by itself.
-constexpr std::int64_t kMaxTtlSeconds = 10LL * 366 * 24 * 60 * 60;
+// An API token without an end is one that nobody thinks of again: it has to be asked for.
+constexpr std::int64_t kDefaultApiTokenSeconds = 365LL * 24 * 60 * 60;
 
 class Session {
  public:
@@ -70,12 +71,6 @@ Result<Id> parse_id(const std::string& text, const char* flag) {
               "an id looks like 0b3f9c1e-7d42-4c55-9e0a-5a4f6c1d2e3f; tideline admin … list shows them");
 }
 
-Result<std::optional<std::int64_t>> checked_ttl(const AdminOptions& options) {
-  if (options.ttl_seconds && (*options.ttl_seconds < 1 || *options.ttl_seconds > kMaxTtlSeconds))
-    return fail(Code::kInvalidInput, "--ttl must be 1 to " + std::to_string(kMaxTtlSeconds) + " seconds");
-  return options.ttl_seconds;
-}
-
 std::string text_of(const std::optional<Timestamp>& time) { return time ? time->to_string() : "-"; }
 
 std::string joined(const std::vector<std::string>& parts) {
@@ -97,7 +92,8 @@ struct Answer {
   std::string json;
   std::vector<std::vector<std::string>> table;  // or
   std::string line;
-  std::string note;  // to standard error, for a person
+  std::string note;     // to standard error, for a person
+  std::string if_lost;  // what to do where the answer could not be written
 };
 
 Result<Answer> migrate(Session& session) {
@@ -185,11 +181,10 @@ Result<Answer> list_users(Session& session, OrganizationId organization) {
 }
 
 Result<Answer> token(Session& session, const AdminOptions& options) {
-  TRY(const std::optional<std::int64_t> ttl, checked_ttl(options));
   TRY(auto subject, session.wait(store::admin::token_subject(session.connection(), options.email, within(kPatience))));
   TRY(const auto signer, server::TokenSigner::make(server::own_key(std::move(subject.signing_key))));
   const server::TokenGrant grant{
-      subject.user.to_string(), {}, std::chrono::seconds(ttl.value_or(kDefaultTokenSeconds))};
+      subject.user.to_string(), {}, std::chrono::seconds(options.ttl_seconds.value_or(kDefaultTokenSeconds))};
   TRY(const auto made, signer.sign(grant, Timestamp::now()));
   Answer answer;
   JsonWriter json(answer.json);
@@ -201,9 +196,11 @@ Result<Answer> token(Session& session, const AdminOptions& options) {
 }
 
 Result<Answer> create_api_token(Session& session, const AdminOptions& options, OrganizationId organization) {
-  TRY(const std::optional<std::int64_t> ttl, checked_ttl(options));
   std::optional<Timestamp> expires;
-  if (ttl) expires = Timestamp{Timestamp::now().micros + *ttl * 1'000'000};
+  if (!options.without_end) {
+    const std::int64_t seconds = options.ttl_seconds.value_or(kDefaultApiTokenSeconds);
+    expires = Timestamp{Timestamp::now().micros + seconds * 1'000'000};
+  }
   const server::NewApiToken secret = server::make_api_token(organization);
   TRY(const auto made,
       session.wait(store::admin::create_api_token(session.connection(), organization, options.name, options.scopes,
@@ -214,7 +211,10 @@ Result<Answer> create_api_token(Session& session, const AdminOptions& options, O
   optional_time(json, "expires_at", expires);
   json.end_object();
   answer.line = secret.text;
-  answer.note = "API token " + made.id.to_string() + "; it is not shown again";
+  answer.note = "API token " + made.id.to_string() + "; it is not shown again, and holds until " +
+                (expires ? expires->to_string() : "it is revoked");
+  answer.if_lost = "API token " + made.id.to_string() + " was made, and nobody has seen it: tideline admin api-token " +
+                   "revoke --org " + organization.to_string() + " --id " + made.id.to_string();
   return answer;
 }
 
@@ -318,6 +318,8 @@ Result<Answer> answer_to(const AdminOptions& options) {
 }  // namespace
 
 int admin(const AdminOptions& options) {
+  // A reader that is gone is an error of its write: what was made must be told.
+  std::signal(SIGPIPE, SIG_IGN);
   const auto answer = answer_to(options);
   if (!answer) {
     report(answer.error());
@@ -325,11 +327,15 @@ int admin(const AdminOptions& options) {
   }
   if (options.json) {
     print_line(answer->json);
-    return kOk;
+  } else {
+    if (!answer->table.empty()) print_table(answer->table);
+    if (!answer->line.empty()) print_line(answer->line);
   }
-  if (!answer->table.empty()) print_table(answer->table);
-  if (!answer->line.empty()) print_line(answer->line);
-  if (!answer->note.empty()) std::fprintf(stderr, "%s\n", answer->note.c_str());
+  if (auto written = output_written(); !written) {
+    written.error().hint = answer->if_lost;
+    return report(written.error());
+  }
+  if (!options.json && !answer->note.empty()) std::fprintf(stderr, "%s\n", answer->note.c_str());
   return kOk;
 }
 

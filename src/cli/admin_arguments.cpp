@@ -1,6 +1,7 @@
 #include "cli/admin_arguments.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "cli/client_arguments.h"
 #include "cli/paths.h"
@@ -12,6 +13,27 @@ namespace {
 bool on_command_line(const CLI::App& command, const CLI::Option* option) {
   const auto& order = command.parse_order();
   return std::find(order.begin(), order.end(), option) != order.end();
+}
+
+// Ten years: what is meant to hold longer is an API token without an end, which can be revoked by itself.
+constexpr std::int64_t kMaxTtlSeconds = 10LL * 366 * 24 * 60 * 60;
+
+/// Empty: not said. `never` is taken for a token that can be revoked.
+Result<void> read_ttl(const std::string& text, AdminOptions& out) {
+  if (text.empty()) return {};
+  const bool may_be_endless = out.action == AdminOptions::Action::kApiTokenCreate;
+  if (may_be_endless && text == "never") {
+    out.without_end = true;
+    return {};
+  }
+  std::int64_t seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error != std::errc() || end != text.data() + text.size() || seconds < 1 || seconds > kMaxTtlSeconds)
+    return fail(Code::kInvalidInput, "--ttl " + text + " is no time a token can hold",
+                "1 to " + std::to_string(kMaxTtlSeconds) + " seconds" +
+                    (may_be_endless ? ", or never: until it is revoked" : ""));
+  out.ttl_seconds = seconds;
+  return {};
 }
 
 void organization(CLI::App* c, AdminOptions& options) {
@@ -100,7 +122,7 @@ void AdminArguments::add_tokens() {
   using Action = AdminOptions::Action;
   Command& sign = command(command_, "token", "Sign a token for a user.", Action::kToken);
   sign.app->add_option("--user", sign.options.email, "E-mail address, or id, of the user")->required();
-  sign.app->add_option("--ttl", sign.ttl_seconds, "Seconds it holds (default: 86400)")->type_name("S");
+  sign.app->add_option("--ttl", sign.ttl, "Seconds it holds (default: 86400, a day)")->type_name("S");
 
   CLI::App* token = command_->add_subcommand("api-token", "Tokens for CI.");
   token->require_subcommand(1);
@@ -113,7 +135,9 @@ void AdminArguments::add_tokens() {
       ->delimiter(',')
       ->required()
       ->check(CLI::IsMember({"read", "push", "documentation"}));
-  create.app->add_option("--ttl", create.ttl_seconds, "Seconds it holds (default: until revoked)")->type_name("S");
+  create.app
+      ->add_option("--ttl", create.ttl, "Seconds it holds, or never: until it is revoked (default: 31536000, a year)")
+      ->type_name("S");
   Command& list = command(token, "list", "List them, without their secrets.", Action::kApiTokenList);
   organization(list.app, list.options);
   Command& revoke = command(token, "revoke", "Revoke one; holds within a second.", Action::kApiTokenRevoke);
@@ -137,7 +161,7 @@ Result<AdminOptions> AdminArguments::taken() const {
   if (at == commands_.end()) return fail(Code::kInternal, "no such command");
   AdminOptions options = at->options;
   options.database = database_of(*at);
-  if (at->ttl_seconds != 0) options.ttl_seconds = at->ttl_seconds;
+  TRY_VOID(read_ttl(at->ttl, options));
   if (options.action == AdminOptions::Action::kRestore && options.file.empty() && !options.epoch_only)
     return fail(Code::kInvalidInput, "restore needs --from FILE, or --epoch-only");
   return options;

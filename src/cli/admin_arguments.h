@@ -2,6 +2,7 @@
 // The commands of administration: names, defaults and help of their flags. Private to arguments.cpp.
 
 #include <deque>
+#include <string>
 
 #include <CLI/CLI.hpp>
 
@@ -27,7 +28,7 @@ class AdminArguments {
   struct Command {
     AdminOptions options;
     std::string admin_url;
-    std::int64_t ttl_seconds = 0;
+    std::string ttl;
     CLI::App* app = nullptr;
     CLI::Option* data_dir = nullptr;
     CLI::Option* url = nullptr;

@@ -3,7 +3,8 @@
 // (TIDELINE_DATA_DIR for --data-dir), that over the config file, that over the default.
 
 #include <algorithm>
-#include <cstdlib>
+#include <cstdio>
+#include <sstream>
 #include <thread>
 
 #include <CLI/CLI.hpp>
@@ -249,7 +250,12 @@ Invocation read_arguments(int argc, const char* const* argv) {
       report_missing_command(arguments.app, argc, argv);
       return kUsage;
     }
-    return arguments.app.exit(error) == 0 ? kOk : kUsage;
+    std::ostringstream out;
+    std::ostringstream problem;
+    const int code = arguments.app.exit(error, out, problem);
+    print_text(out.str());
+    std::fputs(problem.str().c_str(), stderr);
+    return code == 0 ? kOk : kUsage;
   }
   if (arguments.serve_command->parsed()) {
     if (auto finished = arguments.finish_serve(); !finished) {

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "cli/credentials.h"
 #include "cli/paths.h"
+#include "cli/server_url.h"
 #include "cli/terminal.h"
 #include "cli/toml_file.h"
 #include "model/repository_name.h"
@@ -77,6 +78,7 @@ Result<ClientContext> find_context(const Place& place) {
     return fail(Code::kInvalidInput, "it is not known which server and organization this is about",
                 "tideline login; or --server and --org (TIDELINE_SERVER, TIDELINE_ORG)");
   }
+  TRY_VOID(check_no_userinfo(server));
   const auto id = OrganizationId::parse(organization);
   if (!id)
     return fail(Code::kInvalidInput, "--org " + organization + " is no id",
@@ -100,12 +102,7 @@ Result<std::string> present_token(const sync::ServerTarget& target) {
 
 Result<ClientContext> find_context_with_token(const Place& place) {
   TRY(ClientContext context, find_context(place));
-  if (context.target.server.find("://") == std::string::npos)
-    return fail(Code::kInvalidInput, context.target.server + " is no URL",
-                "as in https://tideline.example.com or http://127.0.0.1:3001");
-  if (!http::is_token_safe(context.target.server))
-    return fail(Code::kInvalidInput, "a token is not sent to " + context.target.server,
-                "use https, or http to this machine");
+  TRY_VOID(check_server(context.target.server));
   TRY(context.target.token, present_token(context.target));
   return context;
 }

@@ -14,6 +14,7 @@
 #include "cli/credentials.h"
 #include "cli/options.h"
 #include "cli/paths.h"
+#include "cli/server_url.h"
 #include "cli/terminal.h"
 #include "cli/watch_lock.h"
 #include "replica/replica.h"
@@ -95,11 +96,7 @@ Result<void> log_in(LoginOptions options) {
   if (place.server.empty())
     return fail(Code::kInvalidInput, "it is not said to which server", "--server URL, or TIDELINE_SERVER");
   Login login{without_trailing_slash(place.server), place.organization, {}, {}};
-  if (login.server.find("://") == std::string::npos)
-    return fail(Code::kInvalidInput, login.server + " is no URL",
-                "as in https://tideline.example.com or http://127.0.0.1:3001");
-  if (!http::is_token_safe(login.server))
-    return fail(Code::kInvalidInput, "a token is not sent to " + login.server, "use https, or http to this machine");
+  TRY_VOID(check_server(login.server));
   TRY(login.token, read_token(options));
   if (login.organization.empty()) login.organization = organization_in(login.token);
   if (login.organization.empty() && has_person()) login.organization = ask("Organization (its id)", false);
@@ -153,6 +150,7 @@ Result<void> log_in(LoginOptions options) {
 
 Result<void> log_out(const LogoutOptions& options) {
   const Place& place = options.place;
+  TRY_VOID(check_no_userinfo(place.server));
   std::string server = without_trailing_slash(place.server);
   std::string organization = place.organization;
   std::vector<sync::ServerTarget> purged;

@@ -4,6 +4,9 @@
 #include <exception>
 #include <string>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "base/json.h"
 #include "cli/options.h"
 #include "cli/terminal.h"
@@ -40,11 +43,25 @@ int run(const Invocation& invocation) {
     int operator()(const DocsOptions& options) const { return docs(options); }
     int operator()(const VerifyOptions& options) const { return verify(options); }
     int operator()(const TextOptions& options) const {
-      std::fputs(options.text.c_str(), stdout);
+      print_text(options.text);
       return kOk;
     }
   };
   return std::visit(Command{}, invocation);
+}
+
+/// A descriptor that the caller closed would be given to the next file or socket, which answers would then be written
+/// into. In its place is one that refuses.
+void hold_standard_descriptors() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (fcntl(descriptor, F_GETFD) < 0 && open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+      std::_Exit(kFailed);
+}
+
+int run_and_check(int argc, char** argv) {
+  const int code = run(read_arguments(argc, argv));
+  const auto written = output_written();
+  return code == kOk && !written ? report(written.error()) : code;
 }
 
 }  // namespace
@@ -52,7 +69,8 @@ int run(const Invocation& invocation) {
 
 int main(int argc, char** argv) {
   try {
-    return tideline::cli::run(tideline::cli::read_arguments(argc, argv));
+    tideline::cli::hold_standard_descriptors();
+    return tideline::cli::run_and_check(argc, argv);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "tideline: unexpected failure: %s\n", error.what());
     return tideline::cli::kFailed;

@@ -67,10 +67,11 @@ struct AdminOptions {
   std::string subject;
   std::vector<std::string> scopes;
   std::string token_id;
-  std::optional<std::int64_t> ttl_seconds;
-  std::filesystem::path file;  // of a backup
-  bool replace = false;        // what the database holds
-  bool epoch_only = false;     // it was restored by other means
+  std::optional<std::int64_t> ttl_seconds;  // of a token
+  bool without_end = false;                 // instead
+  std::filesystem::path file;               // of a backup
+  bool replace = false;                     // what the database holds
+  bool epoch_only = false;                  // it was restored by other means
 };
 
 struct PushOptions {

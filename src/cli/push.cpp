@@ -14,6 +14,7 @@
 #include "cli/credentials.h"
 #include "cli/options.h"
 #include "cli/paths.h"
+#include "cli/server_url.h"
 #include "cli/terminal.h"
 #include "extract/project_source.h"
 #include "http/client.h"
@@ -175,11 +176,7 @@ Result<std::string> send(PushOptions options) {
   if (!OrganizationId::parse(options.organization))
     return fail(Code::kInvalidInput, "--org " + options.organization + " is no id",
                 "an id looks like 0b3f9c1e-7d42-4c55-9e0a-5a4f6c1d2e3f; tideline admin org list shows them");
-  if (options.server.find("://") == std::string::npos)
-    return fail(Code::kInvalidInput, "--server " + options.server + " is no URL",
-                "as in https://tideline.example.com or http://127.0.0.1:3001");
-  if (!http::is_token_safe(options.server))
-    return fail(Code::kInvalidInput, "a token is not sent to " + options.server, "use https, or http to this machine");
+  TRY_VOID(check_server(options.server));
   if (token.empty())
     return fail(Code::kUnauthenticated, "no token for " + options.server,
                 "set TIDELINE_TOKEN (an operator makes one: tideline admin api-token create --scope push …), or "

@@ -1,8 +1,10 @@
 #include "cli/terminal.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -18,6 +20,13 @@ constexpr std::size_t kBarCells = 24;
 std::size_t cells(std::string_view text) {
   return static_cast<std::size_t>(
       std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+// The first that went wrong; stdio remembers only that something did.
+int output_error = 0;
+
+void note_output(bool done) {
+  if (!done && output_error == 0) output_error = errno;
 }
 
 bool wants_color() {
@@ -43,10 +52,17 @@ int report(const Error& error) {
   return kFailed;
 }
 
-void print_line(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fputc('\n', stdout);
-  std::fflush(stdout);
+void print_text(std::string_view text) {
+  note_output(std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0);
+}
+
+void print_line(std::string_view text) { print_text(std::string(text) + "\n"); }
+
+Result<void> output_written() {
+  note_output(std::fflush(stdout) == 0);
+  if (output_error == 0 && std::ferror(stdout) == 0) return {};
+  return fail(Code::kResourceExhausted, std::string("the answer could not be written to standard output: ") +
+                                            std::strerror(output_error == 0 ? EIO : output_error));
 }
 
 void print_table(const std::vector<std::vector<std::string>>& rows) {

@@ -14,8 +14,14 @@ namespace tideline::cli {
 /// "tideline: message" and, on a line of its own, the hint. Returns the exit code for it.
 int report(const Error& error);
 
-/// A line on standard output.
+/// A line on standard output. Whether it took it: output_written.
 void print_line(std::string_view text);
+
+/// The same without a line's end.
+void print_text(std::string_view text);
+
+/// That standard output took all of it so far. kResourceExhausted: a full disk, a reader that is gone …
+Result<void> output_written();
 
 /// Columns as wide as their widest cell, two spaces between, the first row as a heading.
 void print_table(const std::vector<std::vector<std::string>>& rows);

@@ -235,10 +235,22 @@ int on_progress(void* user, curl_off_t, curl_off_t received, curl_off_t total, c
   }
 }
 
+/// libcurl repeats the address of a proxy, password and all, where it cannot make sense of it.
+std::string without_userinfo(std::string text) {
+  for (std::size_t at = text.find('@'); at != std::string::npos; at = text.find('@', at + 1)) {
+    const std::size_t scheme = text.rfind("://", at);
+    const std::size_t before = scheme == std::string::npos ? text.find_last_of(" '\"", at) : scheme + 2;
+    const std::size_t begin = before == std::string::npos ? 0 : before + 1;
+    text.replace(begin, at - begin, "***");
+    at = begin + 3;
+  }
+  return text;
+}
+
 tl::unexpected<Error> failure(CURLcode code, const char* detail, const Call& call) {
   const std::string where = origin(call.request->url);
   const std::string limit = std::to_string(call.request->response_limit);
-  const std::string reason = *detail ? detail : curl_easy_strerror(code);
+  const std::string reason = without_userinfo(*detail ? detail : curl_easy_strerror(code));
   if (call.stopped) return fail(Code::kUnavailable, "stopped");
   if (call.silent)
     return fail(Code::kDeadline,

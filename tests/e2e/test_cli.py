@@ -1,9 +1,11 @@
 """The program as its operator meets it: flags, variables and file, administration with and without a server, signals."""
+import datetime
 import json
 import os
 import pathlib
 import re
 import stat
+import subprocess
 
 import pytest
 
@@ -222,10 +224,61 @@ def test_admin_commands(server):
 
 @pytest.mark.parametrize("arguments", [
     ["user", "list", "--org", "not-an-id"], ["org", "create", "--name", "x", "--id", "not-an-id"],
-    ["token", "--user", "a@b", "--ttl", "-5"], ["api-token", "revoke", "--org", "0b3f9c1e-7d42-4c55-9e0a-5a4f6c1d2e3f", "--id", "x"]])
+    ["token", "--user", "a@b", "--ttl", "-5"], ["token", "--user", "a@b", "--ttl", "0"], ["token", "--user", "a@b", "--ttl", "never"],
+    ["token", "--user", "a@b", "--ttl", "1h"],
+    *[["api-token", "create", "--org", VALUES["org"], "--name", "n", "--scope", "push", "--ttl", ttl] for ttl in ("0", "-1", "ever", "316224001")], ["api-token", "revoke", "--org", "0b3f9c1e-7d42-4c55-9e0a-5a4f6c1d2e3f", "--id", "x"]])
 def test_bad_values_are_exit_code_2(server, arguments):
     done = harness.run("admin", *arguments, "--data-dir", server.data_dir, check=False)
     assert done.returncode == 2 and done.stderr, done
+
+
+def test_an_api_token_ends_unless_it_is_said(server):
+    organization = server.organization("Ends")
+    create = ["api-token", "create", "--org", organization, "--name", "ci", "--scope", "push"]
+    text = server.admin(*create)["expires_at"]
+    ends = datetime.datetime.fromisoformat(text.replace("Z", "+00:00")) - datetime.datetime.now(datetime.timezone.utc)
+    assert 364 <= ends.days <= 365
+    assert server.admin(*create, "--ttl", "never")["expires_at"] is None
+    done = harness.run("admin", *create, "--ttl", "never", "--data-dir", server.data_dir)
+    assert "holds until it is revoked" in done.stderr, done
+
+
+def test_an_answer_that_cannot_be_written_is_a_failure(server):
+    organization = server.organization("Full disk")
+    for arguments in (["version"], ["manual"], ["--help"], ["admin", "org", "list", "--data-dir", server.data_dir]):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([harness.PROGRAM, *map(str, arguments)], stdout=full, stderr=subprocess.PIPE, text=True,
+                                  env=harness.environment())
+        assert done.returncode == 1 and "No space left on device" in done.stderr, (arguments, done)
+    create = [harness.PROGRAM, "admin", "api-token", "create", "--org", organization, "--name", "lost", "--scope", "push",
+              "--data-dir", str(server.data_dir)]
+    read, write = os.pipe()
+    os.close(read)
+    for output, reason in ((write, "Broken pipe"), (open("/dev/full", "wb"), "No space left on device")):
+        done = subprocess.run(create, stdout=output, stderr=subprocess.PIPE, text=True, env=harness.environment())
+        assert done.returncode == 1 and reason in done.stderr and "tdl_" not in done.stderr, done
+        revoke = re.search(r"nobody has seen it: tideline (admin api-token revoke --org \S+ --id \S+)", done.stderr).group(1)
+        harness.run(*revoke.split(), "--data-dir", server.data_dir)
+    closed = subprocess.run(["/bin/sh", "-c", 'exec "$@" >&-', "sh", *create], stderr=subprocess.PIPE, text=True,
+                            env=harness.environment())
+    assert closed.returncode == 1 and "Bad file descriptor" in closed.stderr, closed
+    assert [t["revoked_at"] is None for t in server.admin("api-token", "list", "--org", organization)["api_tokens"]].count(True) == 1
+
+
+def test_a_password_in_an_address_is_not_repeated(tmp_path):
+    manifest = harness.ROOT / "examples/shop/target/manifest.json"
+    place = ["--org", VALUES["org"]]
+    commands = [["push", "--connection", "a/b", "--manifest", manifest], ["login"], ["logout"], ["sync", "-C", tmp_path],
+                ["status", "-C", tmp_path], ["connections", "-C", tmp_path], ["search", "x", "-C", tmp_path]]
+    for command in commands:
+        for server in ("http://tdl_user:s3cret@127.0.0.1:1", "tdl_user:s3cret@host", "https://tdl_user:s3/cret@host/x"):
+            for done in (harness.run(*command, *place, "--server", server, check=False, TIDELINE_TOKEN="t"),
+                         harness.run(*command, *place, check=False, TIDELINE_SERVER=server, TIDELINE_TOKEN="t")):
+                assert done.returncode != 0 and "before an @" in done.stderr, (command, done)
+                assert "cret" not in done.stderr + done.stdout and "tdl_user" not in done.stderr + done.stdout, done
+    for proxy in ("foo://tdl_user:s3cret@127.0.0.1:1", "http://tdl_user:s3cret@127.0.0.1:1 x"):
+        done = harness.run("login", *place, "--server", "https://example.com", check=False, TIDELINE_TOKEN="t", HTTPS_PROXY=proxy)
+        assert done.returncode == 1 and "cret" not in done.stderr, done
 
 
 def test_second_server_on_one_directory_is_refused(server):
