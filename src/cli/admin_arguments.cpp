@@ -43,7 +43,7 @@ void email(CLI::App* c, AdminOptions& options) {
   c->add_option("--email", options.email, "E-mail address, or id, of the user")->required();
 }
 void role(CLI::App* c, AdminOptions& options) {
-  c->add_option("--role", options.role, "admin or member")->required()->check(CLI::IsMember({"admin", "member"}));
+  c->add_option("--role", options.role, "admin or member")->required()->check(one_of({"admin", "member"}));
 }
 
 }  // namespace
@@ -91,9 +91,8 @@ void AdminArguments::add_backups() {
 
   Command& restore = command(command_, "restore", "Put a backup in the database's place; replicas sync anew.",
                              AdminOptions::Action::kRestore);
-  CLI::Option* from = restore.app->add_option("--from", restore.options.file, "The backup")
-                          ->type_name("FILE")
-                          ->check(CLI::ExistingFile);
+  CLI::Option* from =
+      restore.app->add_option("--from", restore.options.file, "The backup")->type_name("FILE")->check(existing_file());
   restore.app->add_flag("--replace", restore.options.replace, "Even if the database holds organizations");
   CLI::Option* epoch = restore.app->add_flag("--epoch-only", restore.options.epoch_only,
                                              "The database was restored by other means: only tell clients so");
@@ -133,8 +132,9 @@ void AdminArguments::add_tokens() {
       ->add_option("--scope", create.options.scopes,
                    "read, push or documentation; several: repeat or separate by commas")
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->required()
-      ->check(CLI::IsMember({"read", "push", "documentation"}));
+      ->check(one_of({"read", "push", "documentation"}));
   create.app
       ->add_option("--ttl", create.ttl, "Seconds it holds, or never: until it is revoked (default: 31536000, a year)")
       ->type_name("S");

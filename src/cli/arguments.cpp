@@ -33,7 +33,10 @@ Result<void> apply_settings(CLI::App& app, const std::filesystem::path& file) {
       option->add_result(values);
       option->run_callback();
     } catch (const CLI::Error& error) {
-      return fail(Code::kInvalidInput, file.string() + ": " + name + ": " + error.what());
+      const std::string what = error.what();
+      const std::string flag = "--" + name + ": ";
+      return fail(Code::kInvalidInput,
+                  file.string() + ": " + name + ": " + (what.starts_with(flag) ? what.substr(flag.size()) : what));
     }
   }
   return {};
@@ -77,6 +80,7 @@ struct Arguments {
   AdminArguments admin;
   PushOptions push;
   VersionOptions version;
+  std::vector<std::string> help_of;
   ClientArguments client;
 
   CLI::App* serve_command = nullptr;
@@ -93,6 +97,10 @@ struct Arguments {
     client.add_to(app);
     version_command = app.add_subcommand("version", "Print the version.");
     version_command->add_flag("--json", version.json, "As JSON");
+    // Read before the others (words_of); here to be listed.
+    app.add_subcommand("help", "What a command does, and its options.")
+        ->add_option("command", help_of)
+        ->type_name("COMMAND");
   }
 
   void add_serve() {
@@ -119,7 +127,8 @@ struct Arguments {
     add(c, "jwt-issuer", o.tokens.issuer, "What `iss` of such tokens must be")->type_name("TEXT");
     add(c, "jwt-audience", o.tokens.audiences, "One of these must be in their `aud`")
         ->type_name("TEXT")
-        ->delimiter(',');
+        ->delimiter(',')
+        ->allow_extra_args(false);
     add(c, "create-users", o.tokens.create_users, "A token of an unknown identity makes a user, in no organization")
         ->capture_default_str();
     add(c, "threads", o.threads, "Threads that serve requests")
@@ -140,21 +149,21 @@ struct Arguments {
         ->capture_default_str();
     add(c, "max-upload-bytes", o.limits.upload_bytes, "Largest push, unpacked (1GiB, 300MB …)")
         ->type_name("SIZE")
-        ->transform(CLI::AsSizeValue(false))
+        ->transform(CLI::AsSizeValue(false).description(""))
         ->default_str("1GiB");
     add(c, "page-cache-bytes", o.limits.page_cache_bytes, "Memory for compressed pages")
         ->type_name("SIZE")
-        ->transform(CLI::AsSizeValue(false))
+        ->transform(CLI::AsSizeValue(false).description(""))
         ->default_str("32MiB");
     add(c, "drain-seconds", drain_seconds, "On SIGTERM, time for requests in work")
         ->type_name("S")
         ->check(CLI::Range(0, 3600))
         ->capture_default_str();
     add(c, "log-format", log_format, "json or logfmt; to standard error")
-        ->check(CLI::IsMember({"json", "logfmt"}))
+        ->check(one_of({"json", "logfmt"}))
         ->capture_default_str();
     add(c, "log-level", serve.log.level, "debug, info, warning or error")
-        ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
+        ->check(one_of({"debug", "info", "warning", "error"}))
         ->capture_default_str();
     c->add_flag("--print-config", serve.print_config, "Print the settings in force, without passwords, and end");
     c->footer(
@@ -171,22 +180,29 @@ struct Arguments {
     add(c, "org", push.organization, "Id of the organization (default: that of the login)")->type_name("ID");
     add(c, "connection", push.connection, "Which repository this is; registered at the first push")
         ->type_name("OWNER/REPO")
-        ->required();
-    auto* source = c->add_option_group("source");
-    source->add_option("--manifest", push.manifest, "manifest.json")->type_name("FILE")->check(CLI::ExistingFile);
-    source->add_option("--project", push.project, "Folder of the dbt project, to be read without dbt")
+        ->required()
+        ->check(not_empty());
+    CLI::Option* manifest = c->add_option("--manifest", push.manifest, "manifest.json; this, or --project")
+                                ->type_name("FILE")
+                                ->check(existing_file());
+    c->add_option("--project", push.project, "Folder of the dbt project, to be read without dbt")
         ->type_name("DIR")
-        ->check(CLI::ExistingDirectory);
-    source->require_option(1);
+        ->check(existing_directory())
+        ->excludes(manifest);
     c->add_option("--adapter", push.adapter,
                   "With --project: the warehouse, as dbt names its adapters (default: what an earlier push said)")
         ->type_name("NAME")
         ->needs("--project");
     c->add_flag("--without-packages", push.without_packages,
                 "With --project: even if packages are not installed; what they had brought goes");
-    c->add_option("--catalog", push.catalog, "catalog.json")->type_name("FILE")->check(CLI::ExistingFile);
-    c->add_option("--subdir", push.subdir, "Where the project lies in its repository")->type_name("DIR");
-    c->add_option("--type", push.type, "github, gitlab, git or local (default: whichever has that name)");
+    c->add_option("--catalog", push.catalog, "catalog.json")->type_name("FILE")->check(existing_file());
+    c->add_option("--subdir", push.subdir, "Where the project lies in its repository")
+        ->type_name("DIR")
+        ->check([](const std::string& text) -> std::string {
+          return text.starts_with('/') ? text + " is to be said from the repository's root" : "";
+        });
+    c->add_option("--type", push.type, "github, gitlab, git or local (default: whichever has that name)")
+        ->check(one_of({"github", "gitlab", "git", "local"}));
     c->add_option("--commit", push.commit, "Commit the artifacts were made from");
     c->add_option("--branch", push.branch, "Its branch");
     add(c, "ca-file", push.ca_file, "Certificates (PEM) to trust instead of the system's")->type_name("FILE");
@@ -217,45 +233,128 @@ struct Arguments {
   }
 };
 
-/// CLI11 says only that a subcommand is required. Where a word stands that is none, that word is named; where there is
-/// no word, the help of the command so far lists what may stand there.
-void report_missing_command(CLI::App& app, int argc, const char* const* argv) {
-  CLI::App* command = &app;
-  std::string path = "tideline";
-  for (int i = 1; i < argc; ++i) {
-    const std::string word = argv[i];
-    const auto named = command->get_subcommands([&word](const CLI::App* each) { return each->get_name() == word; });
-    if (named.empty()) {
-      (void)report(
-          Error{Code::kInvalidInput, path + ": there is no command \"" + word + "\"", path + " --help lists them", {}});
-      return;
+/// How many letters are to be changed, added, left out or swapped; names are short.
+std::size_t distance(const std::string& a, const std::string& b) {
+  std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
+  for (std::size_t i = 0; i <= a.size(); ++i) {
+    for (std::size_t j = 0; j <= b.size(); ++j) {
+      if (i == 0 || j == 0) {
+        d[i][j] = i + j;
+        continue;
+      }
+      d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
     }
-    command = named.front();
-    path += " " + word;
   }
-  std::fputs(command->help().c_str(), stderr);
+  return d[a.size()][b.size()];
+}
+
+/// "did you mean …? " or nothing.
+std::string suggestion(const std::string& word, const std::vector<std::string>& names) {
+  constexpr std::size_t kLongest = 32;
+  if (word.size() > kLongest) return {};
+  const std::string* best = nullptr;
+  std::size_t least = std::min<std::size_t>(3, word.size() / 3 + 1);
+  for (const std::string& name : names)
+    if (const std::size_t one = distance(word, name); one < least) least = one, best = &name;
+  return best ? "did you mean " + *best + "? " : "";
+}
+
+/// The command that the words have come to, and its path.
+struct Reached {
+  CLI::App* command;
+  std::string path = "tideline";
+  std::string word;  // the first that is none of its commands
+};
+
+Reached reached(CLI::App& app, const std::vector<std::string>& words) {
+  Reached at{&app, "tideline", {}};
+  for (const std::string& word : words) {
+    const auto named = at.command->get_subcommands([&word](const CLI::App* each) { return each->get_name() == word; });
+    if (named.empty()) {
+      at.word = word;
+      break;
+    }
+    at.command = named.front();
+    at.path += " " + word;
+  }
+  return at;
+}
+
+std::vector<std::string> flags_of(const CLI::App& command) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command.get_options())
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  return names;
+}
+
+int report_no_command(const Reached& at) {
+  std::vector<std::string> names;
+  for (const CLI::App* each : at.command->get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(each->get_name());
+  const std::string below = at.path == "tideline" ? "" : at.path.substr(at.path.find(' ') + 1) + ": ";
+  return report(wrong_arguments(below + "there is no command \"" + at.word + "\"",
+                                suggestion(at.word, names) + at.path + " --help lists them")
+                    .value());
+}
+
+/// What CLI11 found, in our words where its own name nothing.
+int report_wrong(CLI::App& app, const CLI::ParseError& error, const std::vector<std::string>& words) {
+  const Reached at = reached(app, words);
+  const std::string more = at.path + " --help tells more";
+  std::string message = error.what();
+  const bool no_command =
+      dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && message.find("ubcommand") != std::string::npos;
+  if (no_command && at.word.empty()) {
+    const auto parent = at.path.rfind(' ');
+    std::fputs(at.command->help(parent == std::string::npos ? "" : at.path.substr(0, parent)).c_str(), stderr);
+    return kUsage;
+  }
+  if (no_command && !at.word.starts_with('-')) return report_no_command(at);
+  // A misspelt option is the reason why another one is missing.
+  const auto extras = app.remaining(true);
+  const bool misspelt = !extras.empty() && extras.front().starts_with("--");
+  if (no_command || misspelt || dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
+    std::string extra = no_command || extras.empty() ? at.word : extras.front();
+    if (extra.starts_with("--")) {
+      extra = extra.substr(0, extra.find('='));
+      return report(
+          wrong_arguments("there is no option " + extra, suggestion(extra, flags_of(*at.command)) + more).value());
+    }
+    return report(wrong_arguments("\"" + extra + "\" is one argument too many", more).value());
+  }
+  if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
+    // Of an argument without a flag CLI11 has the variable's name.
+    const auto end = message.find(" is required");
+    std::string name = message.substr(0, end);
+    if (end != std::string::npos && name.find_first_of("- ") == std::string::npos)
+      std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::toupper(c); });
+    message = name + message.substr(std::min(end, message.size()));
+  }
+  return report(wrong_arguments(std::move(message), more).value());
 }
 
 }  // namespace
 
 Invocation read_arguments(int argc, const char* const* argv) {
   Arguments arguments;
+  std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  // `tideline help push` is `tideline push --help`.
+  if (!words.empty() && words.front() == "help" && (words.size() == 1 || words[1] != "--help")) {
+    words.erase(words.begin());
+    if (const Reached at = reached(arguments.app, words); !at.word.empty()) return report_no_command(at);
+    words.emplace_back("--help");
+  }
   try {
-    arguments.app.parse(argc, argv);
+    arguments.app.parse(std::vector<std::string>(words.rbegin(), words.rend()));
   } catch (const CLI::ParseError& error) {
     // Help and --version are "errors" with code 0.
-    const bool no_command = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr &&
-                            std::string_view(error.what()).find("ubcommand") != std::string_view::npos;
-    if (no_command) {
-      report_missing_command(arguments.app, argc, argv);
-      return kUsage;
-    }
+    if (error.get_exit_code() != 0) return report_wrong(arguments.app, error, words);
     std::ostringstream out;
-    std::ostringstream problem;
-    const int code = arguments.app.exit(error, out, problem);
+    arguments.app.exit(error, out, out);
     print_text(out.str());
-    std::fputs(problem.str().c_str(), stderr);
-    return code == 0 ? kOk : kUsage;
+    return kOk;
   }
   if (arguments.serve_command->parsed()) {
     if (auto finished = arguments.finish_serve(); !finished) {
@@ -270,7 +369,10 @@ Invocation read_arguments(int argc, const char* const* argv) {
     report(taken.error());
     return kUsage;
   }
-  if (arguments.push_command->parsed()) return arguments.push;
+  if (arguments.push_command->parsed()) {
+    if (!arguments.push.manifest.empty() || !arguments.push.project.empty()) return arguments.push;
+    return report(wrong_arguments("--manifest or --project is missing", "tideline push --help tells more").value());
+  }
   if (arguments.version_command->parsed()) return arguments.version;
   return arguments.client.taken();
 }

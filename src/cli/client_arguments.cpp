@@ -23,7 +23,7 @@ CLI::App* ClientArguments::command(CLI::App& app, const char* name, const char* 
 
 void ClientArguments::add_to(CLI::App& app) {
   const auto name_of_object = [](CLI::App* c, std::string& name, const char* help) {
-    c->add_option("name", name, help)->type_name("NAME")->required();
+    c->add_option("name", name, help)->type_name("NAME")->required()->check(not_empty());
   };
   CLI::App* c = command(app, "login", "Keep a server, an organization and a token for this user.", login_);
   c->add_option("--token-file", login_.token_file, "Read the token from this file; - is standard input")
@@ -50,7 +50,7 @@ void ClientArguments::add_to(CLI::App& app) {
     return sub;
   };
   choose("use", "These and no others; remembered.", ConnectionsOptions::Action::kUse)
-      ->add_option("names", connections_.names, "Full names, names or ids")
+      ->add_option("name", connections_.names, "Full names, names or ids; git:owner/repo where types tell them apart")
       ->type_name("NAME")
       ->required();
   choose("auto", "Those that match the workspace (as at first).", ConnectionsOptions::Action::kAuto);
@@ -59,18 +59,27 @@ void ClientArguments::add_to(CLI::App& app) {
   c = command(app, "search", "Find objects, columns and documentation.", search_);
   c->add_option("text", search_.text, "Words; each has to occur, at the start of a word or inside a name")
       ->type_name("TEXT")
-      ->required();
-  c->add_option("--type", search_.types, "Only objects of this type (model, source, test …)")
+      ->required()
+      ->check(not_empty());
+  c->add_option("--type", search_.types,
+                "Only objects of this type (model, source, test …); with --in columns, docs: those of such objects")
       ->type_name("TYPE")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   c->add_option("--in", search_.only, "Only in objects, columns or docs")
       ->type_name("WHERE")
       ->delimiter(',')
-      ->check(CLI::IsMember({"objects", "columns", "docs"}));
+      ->allow_extra_args(false)
+      ->check(one_of({"objects", "columns", "docs"}));
   c->add_option("--limit", search_.limit, "At most so many")
       ->type_name("N")
       ->check(CLI::Range(std::size_t{1}, replica::kMaxSearch))
       ->capture_default_str();
+
+  c->callback([this] {
+    if (!search_.types.empty() && search_.only.empty()) search_.only = {"objects"};
+    taken_ = search_;
+  });
 
   c = command(app, "show", "An object with its columns and neighbours, or a column.", show_);
   name_of_object(c, show_.name, "Name, schema.name, or dbt's unique_id; .column behind it");
@@ -87,7 +96,9 @@ void ClientArguments::add_to(CLI::App& app) {
       ->needs(file);
   c->add_flag("--up", lineage_.up, "Upstream only")->excludes(file);
   c->add_flag("--down", lineage_.down, "Downstream only")->excludes(file);
-  c->add_option("--depth", lineage_.depth, "So many steps (0: all the way; default: 0, of a file 1)")->type_name("N");
+  c->add_option("--depth", lineage_.depth, "So many steps (0: all the way; default: 0, of a file 1)")
+      ->type_name("N")
+      ->check(CLI::Range(0, 1'000'000));
   c->add_flag("--gaps", lineage_.gaps, "What is not known of all models instead: why, where, and what to do")
       ->excludes(name)
       ->excludes(file);

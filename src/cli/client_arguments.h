@@ -22,6 +22,18 @@ CLI::Option* add(CLI::App* app, const std::string& flag, T& value, const std::st
   return app->add_option("--" + flag, value, help)->envname(environment_name(flag));
 }
 
+// CLI11's own descriptions would stand in the help behind the name of the value: "FILE:FILE".
+inline CLI::Validator existing_file() { return CLI::Validator(CLI::ExistingFile).description(""); }
+inline CLI::Validator existing_directory() { return CLI::Validator(CLI::ExistingDirectory).description(""); }
+inline CLI::Validator not_empty() {
+  return CLI::Validator(
+      [](std::string& text) {
+        return std::string(text.find_first_not_of(" \t") == std::string::npos ? "must not be empty" : "");
+      },
+      "");
+}
+inline CLI::Validator one_of(std::vector<std::string> values) { return CLI::IsMember(std::move(values)); }
+
 class ClientArguments {
  public:
   ClientArguments() = default;

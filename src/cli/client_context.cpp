@@ -25,11 +25,44 @@ struct WorkspaceSettings {
   std::string organization;
 };
 
+/// A setting that nobody reads is one that somebody believes to be in force. The commands go on: they are not the
+/// server's, and the file may be shared with another release.
+void warn_of_unknown(const toml::table& table) {
+  const auto warn = [](const toml::node& at, const std::string& what) {
+    std::fprintf(stderr, "warning: %s:%u: %s\n", client_config().c_str(), at.source().begin.line,
+                 printable(what).c_str());
+  };
+  for (const auto& [key, node] : table) {
+    const auto* workspaces = key == "workspaces" ? node.as_table() : nullptr;
+    if (workspaces == nullptr) {
+      warn(node, key == "workspaces" ? "workspaces is to be a table: [workspaces.\"/home/ada/shop\"]"
+                                     : "there is no setting \"" + std::string(key.str()) + "\"");
+      continue;
+    }
+    for (const auto& [root, entry] : *workspaces) {
+      const auto* settings = entry.as_table();
+      if (settings == nullptr) {
+        warn(entry,
+             "\"" + std::string(root.str()) + "\" is to be a table: [workspaces.\"" + std::string(root.str()) + "\"]");
+        continue;
+      }
+      for (const auto& [name, value] : *settings) {
+        if (name != "identifier" && name != "server" && name != "organization")
+          warn(value, "there is no setting \"" + std::string(name.str()) +
+                          "\" of a workspace: identifier, server, organization");
+        else if (!value.is_string())
+          warn(value, std::string(name.str()) + " is to be a text");
+      }
+    }
+  }
+}
+
 Result<WorkspaceSettings> settings_of(const std::filesystem::path& root) {
   WorkspaceSettings settings;
   std::error_code error;
   if (!std::filesystem::exists(client_config(), error)) return settings;
   TRY(const toml::table table, read_toml(client_config()));
+  warn_of_unknown(table);
   const auto* workspaces = table.get_as<toml::table>("workspaces");
   const auto* entry = workspaces ? workspaces->get_as<toml::table>(root.string()) : nullptr;
   if (!entry) return settings;
@@ -45,7 +78,7 @@ Result<WorkspaceSettings> settings_of(const std::filesystem::path& root) {
 Result<ClientContext> find_context(const Place& place) {
   std::error_code error;
   if (!std::filesystem::is_directory(place.directory, error))
-    return fail(Code::kInvalidInput, "there is no directory " + place.directory.string());
+    return wrong_arguments("there is no directory " + place.directory.string());
   ClientContext context{.workspace = sync::detect_workspace(place.directory, sync::GitEnvironment::of_process()),
                         .state = sync::LocalState(client_data_directory()),
                         .memory = {},
@@ -76,13 +109,13 @@ Result<ClientContext> find_context(const Place& place) {
   if (server.empty() || organization.empty()) {
     if (!login) return fail(login.error());
     return fail(Code::kInvalidInput, "it is not known which server and organization this is about",
-                "tideline login; or --server and --org (TIDELINE_SERVER, TIDELINE_ORG)");
+                           "tideline login; or --server and --org (TIDELINE_SERVER, TIDELINE_ORG)");
   }
   TRY_VOID(check_no_userinfo(server));
   const auto id = OrganizationId::parse(organization);
   if (!id)
-    return fail(Code::kInvalidInput, "--org " + organization + " is no id",
-                "an id looks like 0b3f9c1e-7d42-4c55-9e0a-5a4f6c1d2e3f");
+    return wrong_arguments("--org " + organization + " is no id",
+                           "an id looks like 0b3f9c1e-7d42-4c55-9e0a-5a4f6c1d2e3f");
   if (!place.ca_file.empty()) context.target.ca_file = place.ca_file;
   context.target.server = without_trailing_slash(server);
   context.target.organization = *id;
@@ -94,7 +127,7 @@ Result<ClientContext> find_context(const Place& place) {
 }
 
 Result<std::string> present_token(const sync::ServerTarget& target) {
-  if (const char* token = std::getenv("TIDELINE_TOKEN"); token && *token) return std::string(token);
+  if (std::string token = token_of_environment(); !token.empty()) return token;
   TRY(auto login, find_login(credentials_file(), target.server, target.organization.to_string()));
   if (login) return std::move(login->token);
   return fail(Code::kUnauthenticated, "no token for " + target.server, "tideline login, or TIDELINE_TOKEN");
@@ -144,6 +177,8 @@ Error told(const sync::SyncError& failure, const ClientContext& context) {
     error.hint =
         "ask an admin of the organization; what is here can no longer be queried (tideline logout --purge "
         "deletes it)";
+  if (failure.trouble == sync::Trouble::kUnauthenticated || failure.trouble == sync::Trouble::kDenied)
+    add_source_of_token(error);
   return error;
 }
 

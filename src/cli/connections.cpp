@@ -96,7 +96,7 @@ Result<void> run(const ConnectionsOptions& options) {
   std::vector<std::vector<std::string>> rows{{"SYNCED", "CONNECTION", "OBJECTS", "LINEAGE", "STATUS", "ID", "WHY"}};
   for (const auto& each : all) {
     const auto* match = why(each.id);
-    rows.push_back({match ? "yes" : "-", printable(sync::shown_name(each)), with_commas(each.object_count),
+    rows.push_back({match ? "yes" : "-", printable(sync::own_name(each, all)), with_commas(each.object_count),
                     lineage_of(each), each.status, each.id.to_string(), match ? printable(match->why) : ""});
   }
   if (all.empty())

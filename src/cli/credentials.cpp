@@ -1,6 +1,7 @@
 #include "cli/credentials.h"
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <sstream>
 
@@ -23,7 +24,11 @@ Result<toml::table> read(const std::filesystem::path& file) {
   if ((status.st_mode & 077) != 0 || status.st_uid != geteuid())
     return fail(Code::kPermissionDenied, file.string() + " could be read by others, so the token in it is not used",
                 "chmod 600 " + file.string() + ", as its owner; if others had access, revoke the token");
-  return read_toml(file);
+  auto table = read_toml(file);
+  if (!table)
+    table.error().hint = "mend it, or get a token for it anew: tideline login keeps what is there as " +
+                         file.filename().string() + ".broken";
+  return table;
 }
 
 std::string text_at(const toml::table& table, std::string_view key) {
@@ -47,6 +52,16 @@ Result<void> write(const std::filesystem::path& file, const toml::table& table) 
 }
 
 }  // namespace
+
+std::string token_of_environment() {
+  const char* token = std::getenv("TIDELINE_TOKEN");
+  return token ? token : "";
+}
+
+void add_source_of_token(Error& error) {
+  if (!token_of_environment().empty())
+    error.detail += "the token is that of the variable TIDELINE_TOKEN, which wins over the one of tideline login\n";
+}
 
 std::string without_trailing_slash(std::string url) {
   while (url.ends_with('/')) url.pop_back();

@@ -22,6 +22,12 @@
 
 namespace tideline::cli {
 
+/// TIDELINE_TOKEN; empty where it is not set.
+std::string token_of_environment();
+
+/// Says of a token that was refused that it is TIDELINE_TOKEN's, which wins over the one of `tideline login`.
+void add_source_of_token(Error& error);
+
 struct Login {
   std::string server;        // without a slash at its end
   std::string organization;  // id; may be empty in files written by hand

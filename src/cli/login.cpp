@@ -46,6 +46,10 @@ std::string ask(const std::string& question, bool hidden) {
 
 bool has_person() { return isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1; }
 
+bool is_from_environment(const LoginOptions& options) {
+  return options.token_file.empty() && !token_of_environment().empty();
+}
+
 Result<std::string> read_token(const LoginOptions& options) {
   std::string token;
   if (!options.token_file.empty()) {
@@ -53,11 +57,12 @@ Result<std::string> read_token(const LoginOptions& options) {
       std::getline(std::cin, token);
     } else {
       TRY(auto text, sync::read_file(options.token_file));
-      if (!text) return fail(Code::kInvalidInput, "there is no file " + options.token_file);
+      if (!text) return wrong_arguments("there is no file " + options.token_file);
       token = std::move(*text);
     }
-  } else if (const char* variable = std::getenv("TIDELINE_TOKEN"); variable && *variable) {
-    token = variable;
+  } else if (is_from_environment(options)) {
+    std::fprintf(stderr, "the token is taken from the variable TIDELINE_TOKEN (unset it to be asked for one)\n");
+    token = token_of_environment();
   } else if (has_person()) {
     token = ask("Token (not shown)", true);
   } else {
@@ -90,11 +95,24 @@ std::optional<Timestamp> expiry_of(const std::string& token) {
   return Timestamp{*exp->if_int() * 1'000'000};
 }
 
+/// A file that is broken is replaced, and stays beside the new one: there may be other tokens in it.
+Result<void> keep(const Login& login) {
+  auto stored = store_login(credentials_file(), login);
+  if (stored || stored.error().code != Code::kInvalidInput) return stored;
+  std::filesystem::path aside = credentials_file();
+  aside += ".broken";
+  std::error_code error;
+  std::filesystem::rename(credentials_file(), aside, error);
+  if (error) return stored;
+  std::fprintf(stderr, "warning: %s\n  what was there is in %s now\n", stored.error().message.c_str(), aside.c_str());
+  return store_login(credentials_file(), login);
+}
+
 Result<void> log_in(LoginOptions options) {
   Place& place = options.place;
   if (place.server.empty() && has_person()) place.server = ask("Server (https://…)", false);
   if (place.server.empty())
-    return fail(Code::kInvalidInput, "it is not said to which server", "--server URL, or TIDELINE_SERVER");
+    return wrong_arguments("it is not said to which server", "--server URL, or TIDELINE_SERVER");
   Login login{without_trailing_slash(place.server), place.organization, {}, {}};
   TRY_VOID(check_server(login.server));
   TRY(login.token, read_token(options));
@@ -102,8 +120,7 @@ Result<void> log_in(LoginOptions options) {
   if (login.organization.empty() && has_person()) login.organization = ask("Organization (its id)", false);
   const auto organization = OrganizationId::parse(login.organization);
   if (!organization)
-    return fail(
-        Code::kInvalidInput,
+    return wrong_arguments(
         login.organization.empty() ? "it is not said which organization" : "--org " + login.organization + " is no id",
         "--org ID; an id looks like 0b3f9c1e-7d42-4c55-9e0a-5a4f6c1d2e3f");
   login.organization = organization->to_string();
@@ -121,9 +138,10 @@ Result<void> log_in(LoginOptions options) {
       error.hint = "is it complete, of this server, and not past its time?";
     if (connections.error().trouble == sync::Trouble::kDenied && error.hint.empty())
       error.hint = "the token must be of a member of this organization, or made there with the scope read";
+    if (is_from_environment(options)) error.detail += "the token is that of the variable TIDELINE_TOKEN\n";
     return fail(std::move(error));
   }
-  TRY_VOID(store_login(credentials_file(), login));
+  TRY_VOID(keep(login));
   const auto expiry = expiry_of(login.token);
   if (place.json) {
     std::string line;

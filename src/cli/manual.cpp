@@ -43,7 +43,8 @@ void section(const CLI::App& command, const std::string& path, std::string& out)
   if (runs_itself) {
     out += ".SS \"" + roff(path) + "\"\n" + usage(command, path) + ".PP\n" + roff(command.get_description()) + "\n";
     for (const CLI::Option* option : options_of(command)) {
-      const std::string name = option->get_positional() ? "" : option->get_name();
+      std::string name = option->get_positional() ? "" : option->get_name(false, true);  // "-C,--directory"
+      if (const auto comma = name.find(','); comma != std::string::npos) name.insert(comma + 1, " ");
       if (name.find("--help") != std::string::npos) continue;
       const std::string type = option->get_type_name();
       out += ".TP\n";
@@ -168,7 +169,8 @@ std::string manual_page(const CLI::App& app) {
       ".SH ENVIRONMENT\n"
       ".TP\n\\fBTIDELINE_TOKEN\\fR\nThe token, instead of a kept one.\n"
       ".TP\n\\fBTIDELINE_\\fR...\nA flag's value where the flag is not given: TIDELINE_SERVER for \\-\\-server.\n"
-      ".TP\n\\fBNO_COLOR\\fR\nNo escape sequences.\n"
+      ".TP\n\\fBNO_COLOR\\fR\nNo colour and no other escape sequence in the progress that is shown at a terminal "
+      "(nothing else has any).\n"
       ".TP\n\\fBHTTPS_PROXY\\fR, \\fBNO_PROXY\\fR\nA proxy on the way to the server.\n"
       ".SH FILES\n"
       ".TP\n\\fI$XDG_CONFIG_HOME/tideline/credentials.toml\\fR\nTokens, for the user alone.\n"

@@ -2,16 +2,24 @@
 
 #include <cstdlib>
 
+#include <pwd.h>
 #include <unistd.h>
 
 namespace tideline::cli {
 namespace {
 
+// As git and ssh find it.
+std::filesystem::path home_directory() {
+  if (const char* home = std::getenv("HOME"); home && home[0] == '/') return home;
+  // One thread, at the start: nobody else is in getpwuid.
+  const passwd* entry = getpwuid(geteuid());  // NOLINT(concurrency-mt-unsafe)
+  return entry && entry->pw_dir && entry->pw_dir[0] == '/' ? entry->pw_dir : "/";
+}
+
 // The specification says that a relative path in these variables is to be ignored.
 std::filesystem::path base_directory(const char* variable, const char* below_home) {
   if (const char* value = std::getenv(variable); value && value[0] == '/') return value;
-  const char* home = std::getenv("HOME");
-  return std::filesystem::path(home && home[0] == '/' ? home : "/") / below_home;
+  return home_directory() / below_home;
 }
 
 }  // namespace

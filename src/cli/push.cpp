@@ -154,8 +154,7 @@ Result<void> read_project(const PushOptions& options, TemporaryFile& file) {
 
 /// What was not said is the login's.
 Result<std::string> complete(PushOptions& options) {
-  const char* variable = std::getenv("TIDELINE_TOKEN");
-  std::string token = variable ? variable : "";
+  std::string token = token_of_environment();
   if (token.empty() || options.server.empty() || options.organization.empty()) {
     TRY(auto login, find_login(credentials_file(), options.server, options.organization));
     if (login) {
@@ -167,15 +166,15 @@ Result<std::string> complete(PushOptions& options) {
   }
   if (options.server.empty() || options.organization.empty())
     return fail(Code::kInvalidInput, "it is not said to which server and organization",
-                "--server and --org, TIDELINE_SERVER and TIDELINE_ORG, or tideline login");
+                           "--server and --org, TIDELINE_SERVER and TIDELINE_ORG, or tideline login");
   return token;
 }
 
 Result<std::string> send(PushOptions options) {
   TRY(std::string token, complete(options));
   if (!OrganizationId::parse(options.organization))
-    return fail(Code::kInvalidInput, "--org " + options.organization + " is no id",
-                "an id looks like 0b3f9c1e-7d42-4c55-9e0a-5a4f6c1d2e3f; tideline admin org list shows them");
+    return wrong_arguments("--org " + options.organization + " is no id",
+                           "an id looks like 0b3f9c1e-7d42-4c55-9e0a-5a4f6c1d2e3f; tideline admin org list shows them");
   TRY_VOID(check_server(options.server));
   if (token.empty())
     return fail(Code::kUnauthenticated, "no token for " + options.server,
@@ -207,9 +206,20 @@ Result<std::string> send(PushOptions options) {
   TRY(auto response, client.send(request));
   if (response.status >= 400) {
     Error error = http::error_of(response);
-    if (error.code == Code::kConflict && !options.force) error.hint += " (--force)";
+    const bool is_about_type = error.hint.find("type=") != std::string::npos;
+    if (error.code == Code::kConflict && is_about_type)
+      error.hint = "say which with --type; tideline connections lists them";
+    else if (error.code == Code::kConflict && !options.force && error.hint.find("force") != std::string::npos)
+      error.hint += " (--force)";
     if (error.code == Code::kPermissionDenied && error.hint.empty())
       error.hint = "the token must be of this organization: of a member of it, or made there with the scope push";
+    if (error.code == Code::kUnauthenticated && error.hint.empty())
+      error.hint = "get a new token: tideline login, or TIDELINE_TOKEN";
+    if (error.code == Code::kUnauthenticated || error.code == Code::kPermissionDenied) add_source_of_token(error);
+    // No server of ours answers so.
+    if (error.code == Code::kInternal &&
+        response.header("content-type").value_or("").find("problem+json") == std::string_view::npos)
+      error.hint = "is there a Tideline at " + options.server + "?";
     return fail(std::move(error));
   }
   return std::move(response.body);
@@ -219,10 +229,7 @@ Result<std::string> send(PushOptions options) {
 
 int push(const PushOptions& options) {
   auto answer = send(options);
-  if (!answer) {
-    report(answer.error());
-    return kFailed;
-  }
+  if (!answer) return report(answer.error());
   if (options.json) {
     print_line(*answer);
     return kOk;

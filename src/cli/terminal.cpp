@@ -15,6 +15,7 @@ namespace tideline::cli {
 namespace {
 
 constexpr std::size_t kBarCells = 24;
+constexpr std::string_view kWrongArguments = "arguments";
 
 // Terminals count characters, not bytes; continuation bytes of UTF-8 take no cell.
 std::size_t cells(std::string_view text) {
@@ -49,7 +50,11 @@ int report(const Error& error) {
     if (!line.empty()) std::fprintf(stderr, "  %.*s\n", static_cast<int>(line.size()), line.data());
   }
   if (!error.hint.empty()) std::fprintf(stderr, "  %s\n", error.hint.c_str());
-  return kFailed;
+  return error.reason == kWrongArguments ? kUsage : kFailed;
+}
+
+tl::unexpected<Error> wrong_arguments(std::string message, std::string hint) {
+  return fail(Error{Code::kInvalidInput, std::move(message), std::move(hint), {}, std::string(kWrongArguments)});
 }
 
 void print_text(std::string_view text) {

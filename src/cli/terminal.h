@@ -11,8 +11,11 @@
 
 namespace tideline::cli {
 
-/// "tideline: message" and, on a line of its own, the hint. Returns the exit code for it.
+/// "tideline: message" and, on a line of its own, the hint. Returns the exit code for it: kUsage for wrong_arguments.
 int report(const Error& error);
+
+/// kInvalidInput: what was typed is wrong, whatever the server or a file would say.
+tl::unexpected<Error> wrong_arguments(std::string message, std::string hint = {});
 
 /// A line on standard output. Whether it took it: output_written.
 void print_line(std::string_view text);

@@ -11,6 +11,13 @@ std::string shown_name(const ServerConnection& connection) {
   return connection.subdir.empty() ? connection.full_name : connection.full_name + "//" + connection.subdir;
 }
 
+std::string own_name(const ServerConnection& connection, const std::vector<ServerConnection>& all) {
+  const auto same = std::count_if(all.begin(), all.end(), [&](const ServerConnection& each) {
+    return equal_ignoring_case(shown_name(each), shown_name(connection));
+  });
+  return same > 1 ? connection.type + ":" + shown_name(connection) : shown_name(connection);
+}
+
 Answer<Choice> match_workspace(Api& api, const Workspace& workspace) {
   Choice choice;
   const auto take = [&choice](const std::vector<ServerConnection>& matched, const std::string& why) {
@@ -52,6 +59,7 @@ Result<std::vector<ChosenConnection>> choose_by_hand(const std::vector<ServerCon
     };
     collect([&](const auto& each) { return each.id.to_string() == ascii_lower(text); });
     collect([&](const auto& each) { return equal_ignoring_case(shown_name(each), text); });
+    collect([&](const auto& each) { return equal_ignoring_case(each.type + ":" + shown_name(each), text); });
     collect([&](const auto& each) {
       return repository_name(each.full_name).path == name.path &&
              (name.subdir.empty() || equal_ignoring_case(each.subdir, name.subdir));
@@ -62,11 +70,11 @@ Result<std::vector<ChosenConnection>> choose_by_hand(const std::vector<ServerCon
                   "tideline connections lists them");
     if (found.size() > 1) {
       std::string names;
-      for (const auto* each : found) names += (names.empty() ? "" : ", ") + shown_name(*each);
-      return fail(Code::kInvalidInput, "\"" + text + "\" could be each of " + names, "say which, by full name or id");
+      for (const auto* each : found) names += (names.empty() ? "" : ", ") + own_name(*each, connections);
+      return fail(Code::kInvalidInput, "\"" + text + "\" could be each of " + names, "say which, as it stands here");
     }
     const bool again = std::any_of(chosen.begin(), chosen.end(), [&](const auto& c) { return c.id == found[0]->id; });
-    if (!again) chosen.push_back({found[0]->id, shown_name(*found[0]), "chosen by hand"});
+    if (!again) chosen.push_back({found[0]->id, own_name(*found[0], connections), "chosen by hand"});
   }
   return chosen;
 }

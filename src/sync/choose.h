@@ -20,11 +20,14 @@ struct Choice {
 /// "acme/shop", or "acme/shop//analytics".
 std::string shown_name(const ServerConnection& connection);
 
+/// The same, with the type in front ("git:acme/shop") where another one of the organization is called so too.
+std::string own_name(const ServerConnection& connection, const std::vector<ServerConnection>& all);
+
 /// Asks for one name of the workspace after the other; the first that matches decides. A sub-directory that the server
 /// does not know of counts as the repository it lies in, if that is registered for its top alone.
 Answer<Choice> match_workspace(Api& api, const Workspace& workspace);
 
-/// By id, full name, name, or full name and sub-directory, whatever the case. kInvalidInput names what is unknown, or
+/// By id, full name, type and full name, name, or full name and sub-directory, whatever the case. kInvalidInput names what is unknown, or
 /// what of several is meant.
 Result<std::vector<ChosenConnection>> choose_by_hand(const std::vector<ServerConnection>& connections,
                                                      const std::vector<std::string>& wanted);

@@ -13,6 +13,10 @@ import harness
 import projects
 
 
+MANIFEST = harness.ROOT / "examples/shop/target/manifest.json"
+ID = "0b3f9c1e-7d42-4c55-9e0a-5a4f6c1d2e3f"
+
+
 def settings(*arguments, **variables):
     done = harness.run("serve", "--print-config", *arguments, **variables)
     return dict(line.split(" = ", 1) for line in done.stdout.splitlines())
@@ -31,15 +35,29 @@ def test_version():
     ["admin"], ["admin", "org"], ["admin", "org", "create"], ["admin", "user", "add", "--org", "x"],
     ["admin", "user", "add", "--org", "x", "--email", "a@b", "--role", "king"], ["push"],
     ["admin", "api-token", "create", "--org", "x", "--name", "n", "--scope", "everything"],
+    *[["push", "--manifest", MANIFEST, "--server", "http://127.0.0.1:1", "--org", ID, "--connection", "a/b", *wrong] for wrong in (
+        ["--type", "gitlb"], ["--subdir", "/x"], ["--project", "."])],
+    ["push", "--manifest", MANIFEST, "--server", "http://127.0.0.1:1", "--org", "acme", "--connection", "a/b"],
+    ["push", "--manifest", MANIFEST, "--server", "127.0.0.1:3001", "--org", ID, "--connection", "a/b"],
+    ["push", "--manifest", MANIFEST, "--server", "http://127.0.0.1:1", "--org", ID, "--connection", ""],
+    ["push", "--connection", "a/b"], ["push", "--connection", "a/b", "--manifest", MANIFEST],
+    ["lineage", "--file", MANIFEST, "--dialect", "foo"], ["lineage", "x", "--depth", "-1"],
+    ["search", ""], ["show", " "], ["status", "-C", "/nonexistent"], ["status"], ["sync", "--org", "acme", "--server", "http://127.0.0.1:1"],
+    ["login"], ["search", "x", "--in", "nowhere"], ["help", "nonsense"],
 ])
 def test_wrong_arguments_are_exit_code_2(arguments):
-    done = harness.run(*arguments, check=False)
+    done = harness.run(*arguments, check=False, TIDELINE_TOKEN="t", HOME="/nonexistent", XDG_DATA_HOME="/nonexistent")
     assert done.returncode == 2, done
     assert done.stderr and not done.stdout, done
 
 
 @pytest.mark.parametrize("arguments,words", [
-    (["nonsense"], 'no command "nonsense"'), (["admin", "org", "make"], 'tideline admin org: there is no command "make"'),
+    (["nonsense"], 'no command "nonsense"'), (["admin", "org", "make"], 'tideline: admin org: there is no command "make"'),
+    (["serch"], "tideline: there is no command \"serch\"\n  did you mean search?"), (["help", "usr"], 'no command "usr"'),
+    (["--verson"], "there is no option --verson\n  did you mean --version?"),
+    (["push", "--conection", "a/b"], "there is no option --conection\n  did you mean --connection?"),
+    (["search", "order", "extra"], '"extra" is one argument too many'), (["search"], "tideline: TEXT is required"),
+    (["admin"], "Usage: tideline admin [OPTIONS]"),
     ([], "serve"), (["admin", "user"], "remove")])
 def test_a_command_that_is_not_there_is_named_and_a_missing_one_listed(arguments, words):
     assert words in harness.run(*arguments, check=False).stderr
@@ -60,7 +78,7 @@ def test_push_says_what_is_no_id_and_no_url():
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"], ["admin", "--help"], ["push", "--help"],
-                                       ["admin", "user", "add", "--help"]])
+                                       ["admin", "user", "add", "--help"], ["help"], ["help", "admin", "user", "add"]])
 def test_help(arguments):
     done = harness.run(*arguments)
     assert "Usage" in done.stdout and not done.stderr
