@@ -152,8 +152,9 @@ struct Server::Impl {
   std::atomic<bool> stopped{false};
 };
 
-Result<void> Server::Impl::listen() {
-  const Options& options = shared.options;
+namespace {
+
+Result<void> listen_at(asio::ip::tcp::acceptor& acceptor, const Options& options) {
   const std::string where = options.address + ":" + std::to_string(options.port);
   error_code error;
   const auto address =
@@ -162,15 +163,29 @@ Result<void> Server::Impl::listen() {
     return fail(Code::kInvalidInput, "\"" + options.address + "\" is not an IP address to listen on",
                 "for example 127.0.0.1 (this machine only) or 0.0.0.0 (all interfaces)");
   const asio::ip::tcp::endpoint endpoint(address, options.port);
-  acceptor->open(endpoint.protocol(), error);
-  if (!error) acceptor->set_option(asio::socket_base::reuse_address(true), error);
-  if (!error) acceptor->bind(endpoint, error);
-  if (!error) acceptor->listen(asio::socket_base::max_listen_connections, error);
+  acceptor.open(endpoint.protocol(), error);
+  if (!error) acceptor.set_option(asio::socket_base::reuse_address(true), error);
+  if (!error) acceptor.bind(endpoint, error);
+  if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
   if (error) {
     const bool taken = error == asio::error::address_in_use;
     return fail(Code::kUnavailable, "cannot listen on " + where + ": " + error.message(),
                 taken ? "another program has this port: stop it, or choose another one with --listen" : "");
   }
+  return {};
+}
+
+}  // namespace
+
+Result<void> check_address(const Options& options) {
+  asio::io_context unused;
+  asio::ip::tcp::acceptor acceptor(unused);
+  return listen_at(acceptor, options);
+}
+
+Result<void> Server::Impl::listen() {
+  TRY_VOID(listen_at(*acceptor, shared.options));
+  error_code error;
   port = acceptor->local_endpoint(error).port();
   return {};
 }

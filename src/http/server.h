@@ -68,6 +68,9 @@ struct Options {
   AccessHook on_access;
 };
 
+/// That the address can be listened on just now, before much is done for a server that could not. As Server::start.
+Result<void> check_address(const Options& options);
+
 class Server {
  public:
   Server(Options options, Handler handler);

@@ -4,8 +4,10 @@ import json
 import os
 import pathlib
 import re
+import signal
 import stat
 import subprocess
+import time
 
 import pytest
 
@@ -40,9 +42,9 @@ def test_version():
     ["push", "--manifest", MANIFEST, "--server", "http://127.0.0.1:1", "--org", "acme", "--connection", "a/b"],
     ["push", "--manifest", MANIFEST, "--server", "127.0.0.1:3001", "--org", ID, "--connection", "a/b"],
     ["push", "--manifest", MANIFEST, "--server", "http://127.0.0.1:1", "--org", ID, "--connection", ""],
-    ["push", "--connection", "a/b"], ["push", "--connection", "a/b", "--manifest", MANIFEST],
+    ["push", "--connection", "a/b"],
     ["lineage", "--file", MANIFEST, "--dialect", "foo"], ["lineage", "x", "--depth", "-1"],
-    ["search", ""], ["show", " "], ["status", "-C", "/nonexistent"], ["status"], ["sync", "--org", "acme", "--server", "http://127.0.0.1:1"],
+    ["search", ""], ["show", " "], ["status", "-C", "/nonexistent"], ["sync", "--org", "acme", "--server", "http://127.0.0.1:1"],
     ["login"], ["search", "x", "--in", "nowhere"], ["help", "nonsense"],
 ])
 def test_wrong_arguments_are_exit_code_2(arguments):
@@ -300,14 +302,36 @@ def test_a_password_in_an_address_is_not_repeated(tmp_path):
 
 
 def test_second_server_on_one_directory_is_refused(server):
+    began = time.monotonic()
     done = harness.run("serve", "--data-dir", server.data_dir, "--listen", "127.0.0.1:0", check=False)
-    assert done.returncode == 1 and done.stderr, done
+    assert done.returncode == 1 and f"in use by another process (pid {server.process.pid})" in done.stderr, done
+    assert time.monotonic() - began < 2.5, "there is nothing to wait for: a server that ends is waited for 3 s"
 
 
 def test_address_taken_is_told(server):
     with harness.directory() as home:
         done = harness.run("serve", "--data-dir", home / "data", "--listen", f"127.0.0.1:{server.port}", check=False)
         assert done.returncode == 1 and str(server.port) in done.stderr, done
+        assert not (home / "data/postgres").exists(), "no database is made for a server that cannot serve"
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("log", ["creating the database", "migrated"])
+def test_a_signal_during_the_first_start_ends_it_and_the_next_one_mends(sign, log):
+    with harness.directory() as home:
+        command = [harness.PROGRAM, "serve", "--data-dir", str(home / "data"), "--listen", "127.0.0.1:0"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=harness.environment()) as process:
+            for line in process.stderr:
+                if log in line:
+                    break
+            process.send_signal(sign)
+            began = time.monotonic()
+            assert process.wait(harness.PATIENCE) == 0
+            assert time.monotonic() - began < 2
+            assert process.stdout.read() == ""
+        server = harness.Server(home)
+        server.organization("Mended")
+        server.close()
 
 
 def test_files_are_the_servers_alone(server, admin):
