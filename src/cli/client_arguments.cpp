@@ -102,7 +102,7 @@ void ClientArguments::add_to(CLI::App& app) {
   c->add_flag("--gaps", lineage_.gaps, "What is not known of all models instead: why, where, and what to do")
       ->excludes(name)
       ->excludes(file);
-  c->add_flag("--influence", lineage_.influence, "Of columns: also what only decides on rows (filters, joins …)");
+  c->add_flag("--influence", lineage_.influence, "Also what only decides on rows (filters, joins …)");
   c->add_option("--limit", lineage_.limit, "At most so many nodes each way")
       ->type_name("N")
       ->check(CLI::Range(std::size_t{1}, replica::kMaxNodes))

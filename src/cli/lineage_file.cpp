@@ -103,10 +103,10 @@ Result<replica::Lineage> tree_of(replica::View& view, const FileLineage& file, c
   for (const auto& edge : column.edges) {
     const auto& source = file.sources[edge.source];
     std::string type(to_string(edge.kind));
-    if (edge.conditional) type += ", only decides";
     if (!source.object.here) type += ", not in the replica";
-    tree.edges.push_back(
-        {node_of({source.object, source.column, 0}, 1), 0, std::move(type), std::nullopt, edge.confidence});
+    std::string reason(edge.doubt == lineage::Reason::kNone ? "" : to_string(edge.doubt));
+    tree.edges.push_back({node_of({source.object, source.column, 0}, 1), 0, std::move(type), std::nullopt,
+                          edge.confidence, edge.conditional, std::move(reason)});
     if (depth == 1 || !source.object.here) continue;
     replica::LineageQuery query{.from = {source.object, source.column},
                                 .direction = replica::Direction::kUpstream,

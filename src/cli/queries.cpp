@@ -187,7 +187,8 @@ void print_neighbours(const char* title, const std::vector<replica::Neighbour>& 
 
 Result<void> run(const ShowOptions& options) {
   TRY(auto opened, open_view(options.place));
-  TRY(const auto target, resolve(opened.view, options.name));
+  TRY(auto target, resolve(opened.view, options.name));
+  if (target.column == "*") target.column.reset();
   TRY(auto details, opened.view.show(target.object.id));
   if (target.column) std::erase_if(details.columns, [&](const auto& column) { return column.name != *target.column; });
   if (options.place.json) {
@@ -277,7 +278,8 @@ Result<void> run(const LineageOptions& options) {
 
 Result<void> run(const ImpactOptions& options) {
   TRY(auto opened, open_view(options.place));
-  TRY(const auto target, resolve(opened.view, options.name));
+  TRY(auto target, resolve(opened.view, options.name));
+  if (target.column == "*") target.column.reset();
   TRY(const auto impact, opened.view.impact(target, options.limit));
   const std::pair<const char*, const std::vector<replica::LineageNode>*> groups[] = {{"columns", &impact.columns},
                                                                                      {"influenced", &impact.influenced},

@@ -118,13 +118,14 @@ std::vector<std::string> tree_lines(const Lineage& lineage, Direction direction,
     const auto& each = lineage.nodes[node];
     std::string line = printable(label(each.object, each.column));
     if (each.column) {
-      if (edge) line += "  " + edge->type;
+      if (edge) line += "  " + edge->type + (edge->conditional ? ", only decides" : "");
       if (edge && edge->expression && edge->type != "direct") line += "  " + cut_to(on_one_line(*edge->expression), 60);
     } else {
       line += "  " + (each.object.here ? each.object.object_type : std::string("not synced"));
     }
     if (edge && edge->confidence < 1000)
-      line += "  (confidence 0." + std::to_string(1000 + edge->confidence).substr(1) + ")";
+      line += "  (confidence 0." + std::to_string(1000 + edge->confidence).substr(1) +
+              (edge->reason.empty() ? "" : ": " + printable(edge->reason)) + ")";
     if (node >= notes.size()) return line;
     const NodeNote& note = notes[node];
     if (note.constant) line += "  = " + cut_to(on_one_line(*note.constant), 60);
@@ -193,6 +194,8 @@ void write_lineage(JsonWriter& json, const Lineage& lineage, const NodeNotes& no
         .optional_string(edge.expression)
         .key("confidence")
         .raw(std::to_string(static_cast<double>(edge.confidence) / 1000).substr(0, 5));
+    json.key("conditional").boolean(edge.conditional).key("reason");
+    json.optional_string(edge.reason.empty() ? std::nullopt : std::optional(edge.reason));
     json.end_object();
   }
   json.end_array().key("truncated").boolean(lineage.truncated).end_object();

@@ -42,6 +42,8 @@ struct Step {
   std::string type;
   std::optional<std::string> expression;
   std::int64_t confidence = 1000;
+  bool conditional = false;
+  std::string reason{};
   // Of an upstream end, which may not be here:
   Uuid connection;
   std::string full_name;
@@ -72,6 +74,8 @@ class Steps {
                         .type = statement.text_at(2),
                         .expression = statement.optional_text_at(3),
                         .confidence = statement.integer_at(4),
+                        .conditional = statement.integer_at(7) != 0,
+                        .reason = statement.text_at(8),
                         .connection = statement.id_at(5),
                         .full_name = statement.text_at(6)});
     }
@@ -87,23 +91,27 @@ class Steps {
     // Out of ephemeral models the edges stand with the dependency on them (docs/lineage.md).
     static constexpr std::string_view kColumnsUp =
         "select source_object_id, source_column, transformation_type, expression, confidence, source_connection_id, "
-        "source_full_name from columns_lineage where target_object_id = ?1 and target_column = ?2 collate nocase "
+        "source_full_name, metadata ->> 'conditional', metadata ->> 'reason' "
+        "from columns_lineage where target_object_id = ?1 and target_column = ?2 collate nocase "
         "union all select d.source_object_id, e.value ->> 'source_column', e.value ->> 'transformation_type', "
         "e.value ->> 'expression', cast(round(1000 * coalesce(e.value ->> 'confidence', 1)) as integer), "
-        "d.source_connection_id, d.source_full_name from dependencies d, json_each(d.metadata, '$.columns') e "
+        "d.source_connection_id, d.source_full_name, e.value ->> 'conditional', e.value ->> 'reason' "
+        "from dependencies d, json_each(d.metadata, '$.columns') e "
         "where d.target_object_id = ?1 and e.value ->> 'target_column' = ?2 collate nocase";
     static constexpr std::string_view kColumnsDown =
-        "select target_object_id, target_column, transformation_type, expression, confidence, connection_id, '' "
+        "select target_object_id, target_column, transformation_type, expression, confidence, connection_id, '', "
+        "metadata ->> 'conditional', metadata ->> 'reason' "
         "from columns_lineage where source_object_id = ?1 and source_column = ?2 collate nocase "
         "union all select d.target_object_id, e.value ->> 'target_column', e.value ->> 'transformation_type', "
         "e.value ->> 'expression', cast(round(1000 * coalesce(e.value ->> 'confidence', 1)) as integer), "
-        "d.connection_id, '' from dependencies d, json_each(d.metadata, '$.columns') e "
+        "d.connection_id, '', e.value ->> 'conditional', e.value ->> 'reason' "
+        "from dependencies d, json_each(d.metadata, '$.columns') e "
         "where d.source_object_id = ?1 and e.value ->> 'source_column' = ?2 collate nocase";
     static constexpr std::string_view kObjectsUp =
-        "select source_object_id, '', dependency_type, expression, confidence, source_connection_id, source_full_name "
-        "from dependencies where target_object_id = ?1";
+        "select source_object_id, '', dependency_type, expression, confidence, source_connection_id, "
+        "source_full_name, 0, '' from dependencies where target_object_id = ?1";
     static constexpr std::string_view kObjectsDown =
-        "select target_object_id, '', dependency_type, expression, confidence, connection_id, '' "
+        "select target_object_id, '', dependency_type, expression, confidence, connection_id, '', 0, '' "
         "from dependencies where source_object_id = ?1";
     const bool up = direction_ == Direction::kUpstream;
     return of_column ? (up ? kColumnsUp : kColumnsDown) : (up ? kObjectsUp : kObjectsDown);
@@ -160,38 +168,67 @@ class Walk {
     return {};
   }
 
-  /// From every node there is that was not followed yet. `follow` says which edges count; depth 0: all the way.
-  template <class Follow>
-  Result<void> run(std::size_t depth, Follow follow) {
+  /// From every node there is that was not followed yet. `follow` says which edges count; depth 0: all the way. `rows`:
+  /// of which nodes it is asked what decides on their rows.
+  template <class Follow, class Rows>
+  Result<void> run(std::size_t depth, Follow follow, Rows rows) {
     for (; next_ < nodes.size(); ++next_) {
-      const bool last = depth != 0 && nodes[next_].depth >= depth;
-      TRY(const auto* const found, steps_.of(keys_[next_]));
-      for (const Step& step : *found) {
-        if (!follow(nodes[next_], step)) continue;
-        const Node node{step.object, ascii_lower(step.column)};
-        auto at = known_.find(node);
-        if (at == known_.end()) {
-          if (last || nodes.size() >= limit_) {
-            truncated = true;
-            continue;
-          }
-          TRY(auto object, of_step(step));
-          at = known_.emplace(node, nodes.size()).first;
-          keys_.push_back(node);
-          nodes.push_back({std::move(object), step.column.empty() ? std::nullopt : std::optional(step.column),
-                           nodes[next_].depth + 1});
+      if (!followed_.contains(next_)) TRY_VOID(follow_one(next_, depth, follow));
+      if (!rows(nodes[next_])) continue;
+      const Node all{keys_[next_].object, "*"};
+      auto at = known_.find(all);
+      if (at == known_.end()) {
+        TRY(const auto* const found, steps_.of(all));
+        if (found->empty()) continue;
+        if (nodes.size() >= limit_) {
+          truncated = true;
+          continue;
         }
-        const bool up = direction_ == Direction::kUpstream;
-        edges.push_back(
-            {up ? at->second : next_, up ? next_ : at->second, step.type, step.expression, step.confidence});
+        at = known_.emplace(all, nodes.size()).first;
+        keys_.push_back(all);
+        LineageNode node = nodes[next_];
+        node.column = "*";
+        nodes.push_back(std::move(node));
+        followed_.insert(at->second);
+        TRY_VOID(follow_one(at->second, depth, follow));
       }
+      if (at->second != next_) edges.push_back({at->second, next_, "rows", std::nullopt});
     }
     return {};
+  }
+  template <class Follow>
+  Result<void> run(std::size_t depth, Follow follow) {
+    return run(depth, follow, [](const LineageNode&) { return false; });
   }
   /// Follow all nodes again, as edges count now that did not before.
   void again() { next_ = 0; }
 
  private:
+  template <class Follow>
+  Result<void> follow_one(std::size_t from, std::size_t depth, Follow follow) {
+    const bool last = depth != 0 && nodes[from].depth >= depth;
+    TRY(const auto* const found, steps_.of(keys_[from]));
+    for (const Step& step : *found) {
+      if (!follow(nodes[from], step)) continue;
+      const Node node{step.object, ascii_lower(step.column)};
+      auto at = known_.find(node);
+      if (at == known_.end()) {
+        if (last || nodes.size() >= limit_) {
+          truncated = true;
+          continue;
+        }
+        TRY(auto object, of_step(step));
+        at = known_.emplace(node, nodes.size()).first;
+        keys_.push_back(node);
+        nodes.push_back({std::move(object), step.column.empty() ? std::nullopt : std::optional(step.column),
+                         nodes[from].depth + 1});
+      }
+      const bool up = direction_ == Direction::kUpstream;
+      edges.push_back({up ? at->second : from, up ? from : at->second, step.type, step.expression, step.confidence,
+                       step.conditional, step.reason});
+    }
+    return {};
+  }
   Result<ObjectRef> of_step(const Step& step) {
     // A node of the same object, of another column, has it already.
     if (const auto at = of_object_.find(step.object); at != of_object_.end()) return nodes[at->second].object;
@@ -211,7 +248,8 @@ class Walk {
   Steps steps_;
   Objects objects_;
   std::size_t next_ = 0;
-  std::vector<Node> keys_;  // of nodes, index by index
+  std::set<std::size_t> followed_;  // before their turn
+  std::vector<Node> keys_;          // of nodes, index by index
   std::unordered_map<Node, std::size_t, NodeHash> known_;
   std::unordered_map<Uuid, std::size_t> of_object_;  // a node of it
 };
@@ -372,14 +410,23 @@ Result<Lineage> View::lineage(const LineageQuery& query) {
   Walk walk(*impl_, query.direction, query.limit);
   TRY_VOID(walk.begin_at(query.from.object.id, query.from.column.value_or("")));
   const bool of_column = query.from.column.has_value();
-  TRY_VOID(walk.run(query.depth, [&](const LineageNode&, const Step& step) {
-    if (of_column) return query.influence || !is_influence(step.type);
-    return step.type != "macro" && step.type != "test";  // no data flows along these
-  }));
+  const bool influence = query.influence || query.from.column == "*";
+  TRY_VOID(walk.run(
+      query.depth,
+      [&](const LineageNode&, const Step& step) {
+        if (of_column) return influence || !is_influence(step.type);
+        return step.type != "macro" && step.type != "test";  // no data flows along these
+      },
+      [&](const LineageNode& node) {
+        const bool asked = influence && query.direction == Direction::kUpstream;
+        return asked && node.column != "*" && node.column.has_value() == of_column;
+      }));
   return Lineage{std::move(walk.nodes), std::move(walk.edges), walk.truncated};
 }
 
-Result<Impact> View::impact(const Target& target, std::size_t limit) {
+Result<Impact> View::impact(const Target& asked, std::size_t limit) {
+  Target target = asked;
+  if (target.column == "*") target.column.reset();
   if (limit == 0 || limit > kMaxNodes)
     return fail(Code::kInvalidInput, "The limit of impact is from 1 to " + std::to_string(kMaxNodes) + ".");
   std::vector<ColumnDetails> own;

@@ -119,7 +119,7 @@ struct LineageQuery {
   Target from{};  // of a column where it has one, else of the object
   Direction direction = Direction::kUpstream;
   std::size_t depth = 0;     // 0: all the way
-  bool influence = false;    // of columns: also what only decides on rows (joined, filtered, grouped, ordered)
+  bool influence = false;    // also what only decides on rows (joined, filtered, grouped, ordered); of `*` always
   std::size_t limit = 1000;  // of nodes; at most kMaxNodes
 };
 inline constexpr std::size_t kMaxNodes = 100'000;
@@ -137,9 +137,13 @@ struct LineageEdge {
   std::string type{};  // of objects: dependency_type; of columns: transformation_type
   std::optional<std::string> expression{};
   std::int64_t confidence = 1000;  // thousandths
+  bool conditional = false;        // it only decides: of conditions and orders within the expression
+  std::string reason{};            // of lineage/reason.h: why the confidence is lower
 };
 
 /// Breadth first: nodes[0] is where it began, depths ascend, each node is there once (cycles end by themselves).
+/// Upstream with influences there is a node of the column "*" for the rows of an object, of the depth of what it is the
+/// rows of, and an edge of type "rows" from it to that; what decides on the rows has edges to it.
 struct Lineage {
   std::vector<LineageNode> nodes{};
   std::vector<LineageEdge> edges{};

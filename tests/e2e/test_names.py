@@ -114,3 +114,28 @@ def test_a_column_that_is_not_there_is_told_as_one(acme, ada):
     done = ada.run("lineage", "step_2.amunt", cwd=clone, check=False)
     assert done.returncode == 1 and "step_2 has no column amunt" in done.stderr and "amount" in done.stderr, done
     assert "Nothing here is called nosuch" in ada.run("show", "nosuch", cwd=clone, check=False).stderr
+
+
+def edges(lineage):
+    """(source, target, type, conditional) by label."""
+    names = [node["name"] + ("." + node["column"] if "column" in node else "") for node in lineage["nodes"]]
+    return {(names[edge["source"]], names[edge["target"]], edge["type"], edge["conditional"]) for edge in lineage["edges"]}
+
+
+def test_what_decides_on_rows_is_shown_upstream_and_what_only_decides_is_marked(acme, ada):
+    acme.push("acme/shop", (SHOP / "manifest.json").read_bytes(), (SHOP / "catalog.json").read_bytes())
+    clone = ada.clone("shop")
+    ada.run("sync", cwd=clone)
+    decided = {("orders.status", "customers.*", "filtered", False), ("charges.state", "stg_payments.*", "filtered", False)}
+    for name in ("customers", "customers.customer_id"):
+        assert not decided & edges(ada.json("lineage", name, "--up", cwd=clone)["upstream"])
+        found = edges(ada.json("lineage", name, "--up", "--influence", cwd=clone)["upstream"])
+        assert decided | {("customers.*", name, "rows", False)} <= found
+        near = edges(ada.json("lineage", name, "--up", "--influence", "--depth", "1", cwd=clone)["upstream"])
+        assert ("orders.status", "customers.*", "filtered", False) in near and not decided <= near
+    assert decided <= edges(ada.json("lineage", "customers.*", "--up", cwd=clone)["upstream"])
+    assert ada.json("show", "customers.*", cwd=clone)["columns"], "the object"
+    assert ada.json("impact", "customers.*", cwd=clone)["objects"] == ada.json("impact", "customers", cwd=clone)["objects"]
+    paid = ada.json("lineage", "orders.is_paid", "--up", cwd=clone)["upstream"]
+    assert ("stg_orders.status", "orders.is_paid", "calculated", True) in edges(paid)
+    assert "stg_orders.status  calculated, only decides" in ada.text("lineage", "orders.is_paid", "--up", cwd=clone)
