@@ -19,6 +19,8 @@ constexpr milliseconds kEventSilence{45'000};
 constexpr milliseconds kPageSilence{60'000};
 /// Everything else is answered from memory, or is one write.
 constexpr milliseconds kSilence{25'000};
+/// Telling a session how it goes is a courtesy: nobody waits long for the server to take note of it.
+constexpr milliseconds kSessionSilence{3'000};
 /// Less is no network to sync over, and something that never ends else.
 constexpr std::uint64_t kLeastRate = 1'000;  // bytes a second
 constexpr std::uint64_t kMaxJsonBytes = 64ULL * 1024 * 1024;
@@ -266,6 +268,7 @@ Answer<WorkspaceAnswer> Api::match_workspace(const std::string& identifier) {
 
 Answer<std::string> Api::register_session(const SessionRegistration& session) {
   http::ClientRequest question = request("POST", "/ide-sessions");
+  question.silence = kSessionSilence;
   question.content_type = "application/json";
   JsonWriter json(question.body);
   json.begin_object().key("workspace_identifier").string(session.workspace_identifier);
@@ -282,6 +285,7 @@ Answer<std::string> Api::register_session(const SessionRegistration& session) {
 
 Answer<void> Api::update_session(const std::string& id, const SessionReport& report) {
   http::ClientRequest question = request("PATCH", "/ide-sessions/" + http::percent_encode(id));
+  question.silence = kSessionSilence;
   question.content_type = "application/json";
   JsonWriter json(question.body);
   json.begin_object().key("total_objects_synced").number(report.objects).key("sync_status").string(report.status);

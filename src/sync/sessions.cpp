@@ -39,6 +39,8 @@ void Sessions::tell(Api& api, const replica::WriterState& state, std::string_vie
     }
     if (session.id.empty() || session.said_connections != registration.connections) {
       auto id = api.register_session(registration);
+      // A server that does not answer for one does not for the others.
+      if (!id && id.error().trouble == Trouble::kNetwork) return;
       if (!id) continue;
       session.id = std::move(*id);
       session.said_connections = std::move(registration.connections);
@@ -46,6 +48,7 @@ void Sessions::tell(Api& api, const replica::WriterState& state, std::string_vie
     const auto told = api.update_session(session.id, report);
     // A session that an admin removed is registered again the next time.
     if (!told && told.error().trouble == Trouble::kNotFound) session.id.clear();
+    if (!told && told.error().trouble == Trouble::kNetwork) return;
   }
 }
 

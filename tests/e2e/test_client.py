@@ -13,6 +13,7 @@ import uuid
 
 import pytest
 
+import faults
 import harness
 import projects
 from developer import Developer
@@ -501,6 +502,18 @@ def test_a_repair_that_nobody_answered_does_not_count_and_one_that_is_asked_for_
     assert done.returncode == 1 and "tideline verify --repair" in done.stderr, "one a moment ago was enough: " + str(done)
     assert ada.json("verify", "--repair", cwd=clone)["repaired"]["sound"], "a person who asks is no loop"
     assert_same_as_server(ada, acme)
+
+
+def test_a_session_that_is_not_taken_note_of_holds_nobody_up(server, acme, ada):
+    push_shop(acme)
+    with faults.Proxy(server.port) as proxy:
+        ada.run("login", "--server", f"http://127.0.0.1:{proxy.port}", "--org", acme.organization, "--token-file", "-",
+                stdin=ada.token + "\n")
+        clone = ada.clone("shop")
+        proxy.choose = lambda method, path: faults.Fault("half_open") if "/ide-sessions" in path else None
+        began = time.monotonic()
+        assert ada.json("sync", cwd=clone)["changed"]
+        assert 2 < time.monotonic() - began < 15, "a courtesy, of three seconds"
 
 
 # ---- The command line itself
