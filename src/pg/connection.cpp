@@ -1,7 +1,6 @@
 #include "pg/connection.h"
 
 #include <libpq-fe.h>
-#include <openssl/crypto.h>
 #include <poll.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "base/crypto.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "pg/blocking.h"
@@ -34,7 +34,7 @@ class Threads {
 
  private:
   // Before the threads: what is there first ends last, and libpq may still use OpenSSL in them when the process ends.
-  const int openssl_ = OPENSSL_init_crypto(0, nullptr);
+  const bool crypto_ = set_up_crypto();
   asio::thread_pool pool_;
 };
 asio::thread_pool& connectors() {
