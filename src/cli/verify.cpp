@@ -85,9 +85,17 @@ void print_damage(const replica::VerifyReport& report) {
   }
   if (report.damaged_rows.size() > kShown)
     print_line("  … and " + std::to_string(report.damaged_rows.size() - kShown) + " rows more");
-  if (!report.damaged_buckets.empty())
-    print_line("  " + std::to_string(report.damaged_buckets.size()) +
-               (report.damaged_buckets.size() == 1 ? " part is" : " parts are") + " not what the server verified");
+  for (std::size_t i = 0; i < std::min(report.damaged_buckets.size(), kShown); ++i) {
+    const auto& bucket = report.damaged_buckets[i];
+    std::string line = "  " + std::string(table_name(bucket.kind)) + ", bucket " + std::to_string(bucket.bucket);
+    if (report.connections.size() > 1) line += " of connection " + bucket.connection.to_string();
+    line += ": not what the server verified";
+    if (bucket.actual.count != bucket.expected.count)
+      line += ", " + std::to_string(bucket.actual.count) + " of " + std::to_string(bucket.expected.count) + " rows";
+    print_line(line);
+  }
+  if (report.damaged_buckets.size() > kShown)
+    print_line("  … and " + std::to_string(report.damaged_buckets.size() - kShown) + " buckets more");
   for (const auto& text : report.file_problems) print_line("  file: " + printable(text));
   for (const auto& text : report.index_problems) print_line("  search index: " + printable(text));
 }
@@ -96,6 +104,19 @@ void write_report(JsonWriter& json, const replica::VerifyReport& report) {
   json.key("sound").boolean(report.sound()).key("rows").number(report.rows);
   json.key("damaged_rows").number(static_cast<std::int64_t>(report.damaged_rows.size()));
   json.key("damaged_buckets").number(static_cast<std::int64_t>(report.damaged_buckets.size()));
+  json.key("damage").begin_object().key("rows").begin_array();
+  for (const auto& row : report.damaged_rows) {
+    json.begin_object().key("connection_id").string(row.connection.to_string());
+    json.key("kind").string(table_name(row.kind)).key("bucket").number(row.bucket);
+    json.key("id").string(row.id.to_string()).key("what").string(row.what).end_object();
+  }
+  json.end_array().key("buckets").begin_array();
+  for (const auto& bucket : report.damaged_buckets) {
+    json.begin_object().key("connection_id").string(bucket.connection.to_string());
+    json.key("kind").string(table_name(bucket.kind)).key("bucket").number(bucket.bucket);
+    json.key("rows").number(bucket.actual.count).key("rows_expected").number(bucket.expected.count).end_object();
+  }
+  json.end_array().end_object();
   for (const auto& [name, texts] :
        {std::pair("file_problems", &report.file_problems), std::pair("index_problems", &report.index_problems)}) {
     json.key(name).begin_array();
