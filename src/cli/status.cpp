@@ -2,7 +2,9 @@
 
 #include "base/json.h"
 #include "cli/client_context.h"
+#include "cli/credentials.h"
 #include "cli/options.h"
+#include "cli/paths.h"
 #include "cli/terminal.h"
 #include "cli/watch_lock.h"
 
@@ -19,13 +21,26 @@ std::string shown(const replica::ConnectionStatus& connection) {
   return connection.subdir.empty() ? connection.full_name : connection.full_name + "//" + connection.subdir;
 }
 
+/// What this workspace has of the organization, and why.
+std::string syncs(const ClientContext& context) {
+  if (!context.memory) return "nothing yet: tideline sync finds out what; tideline connections shows it";
+  if (context.memory->mode == sync::SyncMode::kAll) return "all connections of the organization";
+  std::string names;
+  for (const auto& connection : context.memory->connections) names += (names.empty() ? "" : ", ") + connection.name;
+  if (names.empty()) return "nothing: no connection matches (tideline connections)";
+  return names + (context.memory->mode == sync::SyncMode::kManual ? ", chosen by hand" : ", as matched");
+}
+
 void print_json(const ClientContext& context, const std::optional<replica::Status>& status, bool watched,
                 const std::string& state, bool has_token) {
   std::string text;
   JsonWriter json(text);
   json.begin_object().key("server").string(context.target.server);
   json.key("organization").string(context.target.organization.to_string());
-  json.key("logged_in").boolean(has_token);
+  json.key("logged_in").boolean(has_token).key("token_from");
+  json.optional_string(!has_token
+                           ? std::nullopt
+                           : std::optional<std::string>(token_of_environment().empty() ? "login" : "TIDELINE_TOKEN"));
   json.key("workspace").string(context.workspace.root.string());
   json.key("identifier").string(context.workspace.identifier);
   json.key("sync_mode").string(sync::to_string(context.memory ? context.memory->mode : sync::SyncMode::kWorkspace));
@@ -90,20 +105,28 @@ Result<void> run(const StatusOptions& options) {
   const Timestamp now = Timestamp::now();
   line("server", context.target.server);
   line("organization", context.target.organization.to_string());
-  if (!token) line("login", token.error().message + " (" + token.error().hint + ")");
+  if (!token)
+    line("login", token.error().message + " (" + token.error().hint + ")");
+  else
+    line("login", "token of " + (token_of_environment().empty() ? credentials_file().string() : "TIDELINE_TOKEN"));
   line("workspace", context.workspace.root.string());
   std::string names = context.workspace.identifier;
   if (!context.workspace.names.empty()) names += "  (" + context.workspace.names.front().origin + ")";
   line("identifier", names);
   for (const auto& note : context.workspace.notes) line("", note);
+  line("syncs", syncs(context));
   if (!status) {
     line("replica", "none yet: tideline sync makes it");
     return {};
   }
   std::string version = status->version ? "version " + with_commas(status->version->value) : "not complete yet";
-  if (status->applied_at) version += ", last change " + ago(*status->applied_at, now);
+  if (status->applied_at) version += ", written " + ago(*status->applied_at, now);
   const std::string checked = note_of(*status, "checked_at");
-  if (const auto at = Timestamp::parse(checked)) version += ", checked " + ago(*at, now);
+  // A watcher that is connected hears of every change: what it last asked says nothing of how new this is.
+  if (watched && (state == "live" || state == "polling"))
+    version += ", kept current";
+  else if (const auto at = Timestamp::parse(checked))
+    version += ", compared with the server " + ago(*at, now);
   line("replica", version);
   line("", context.replica.string() + ", " + human_bytes(status->file_bytes));
   if (status->closed) line("closed", *status->closed);

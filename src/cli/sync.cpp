@@ -133,6 +133,20 @@ Result<sync::Wanted> wanted_of(const ClientContext& context) {
   return wanted;
 }
 
+/// For `tideline status`: what kept this from asking for changes at all.
+void note_problem(const ClientContext& context, const Error& error) {
+  std::error_code ignored;
+  if (error.code == Code::kNotFound || !std::filesystem::exists(context.replica, ignored)) return;
+  // One that is being written notes its own.
+  auto writer = replica::Writer::open({.file = context.replica,
+                                       .organization = context.target.organization,
+                                       .server = context.target.server,
+                                       .what = "sync"});
+  if (!writer) return;
+  static_cast<void>((*writer)->note("problem", describe(error)));
+  static_cast<void>((*writer)->note("failed_at", Timestamp::now().to_string()));
+}
+
 sync::SessionRegistration session_of(const std::string& machine, const sync::WorkspaceMemory& memory) {
   sync::SessionRegistration session{.workspace_identifier = memory.identifier,
                                     .workspace_hash = sync::workspace_hash(machine, memory.root),
@@ -325,7 +339,12 @@ Result<int> run(const SyncOptions& options) {
     }
   }
   sync::Api api(context.target, stopping);
-  TRY(sync::WorkspaceMemory memory, choose(api, context, options.watch));
+  auto choice = choose(api, context, options.watch);
+  if (!choice) {
+    note_problem(context, choice.error());
+    return fail(std::move(choice.error()));
+  }
+  sync::WorkspaceMemory memory = std::move(*choice);
   TRY_VOID(context.state.remember(memory));
   TRY(const sync::Wanted wanted, wanted_of(context));
   if (!options.place.json) print_chosen(memory);

@@ -1,5 +1,6 @@
 """The client as its user meets it: real server, real git clones, the replica read by stock SQLite."""
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
@@ -423,11 +424,21 @@ def test_damage_is_found_and_only_that_is_fetched_again(acme, ada):
     clone = ada.clone("shop")
     ada.run("sync", cwd=clone)
     with contextlib.closing(sqlite3.connect(ada.replica)) as database:
-        database.execute("update objects set description = 'forged' where name = 'orders'")
+        database.execute("update objects set description = 'forged' where name = 'orders' and object_type = "
+                         "'model'")
         database.execute("delete from columns where seq in (select seq from columns limit 1)")
         database.commit()
     done = ada.run("verify", cwd=clone, check=False)
     assert done.returncode == 1 and "damaged" in done.stdout
+    (forged,), = ada.rows("select id from objects where description = 'forged'")
+    bucket = hashlib.sha256(forged).digest()[0]
+    assert f"objects {uuid_of(forged)}: " in done.stdout and f"objects, bucket {bucket}: not" in done.stdout
+    assert re.search(r"columns, bucket \d+: not what the server verified, \d+ of \d+ rows", done.stdout)
+    damage = json.loads(ada.run("verify", "--json", cwd=clone, check=False).stdout)["damage"]
+    row, = damage["rows"]
+    assert (row["kind"], row["bucket"], row["id"]) == ("objects", bucket, uuid_of(forged))
+    assert {(each["kind"], each["rows_expected"] - each["rows"]) for each in damage["buckets"]} == {
+        ("objects", 0), ("columns", 1)}
     answer = ada.json("verify", "--repair", cwd=clone)
     assert not answer["sound"] and answer["repaired"]["sound"] and 0 < answer["repaired"]["buckets_repaired"] <= 4
     assert ada.json("verify", cwd=clone)["sound"]
@@ -514,6 +525,31 @@ def test_a_session_that_is_not_taken_note_of_holds_nobody_up(server, acme, ada):
         began = time.monotonic()
         assert ada.json("sync", cwd=clone)["changed"]
         assert 2 < time.monotonic() - began < 15, "a courtesy, of three seconds"
+
+
+def test_status_says_what_was_refused_where_the_token_is_from_and_what_is_synced(acme, ada):
+    push_shop(acme)
+    ada.login()
+    clone = ada.clone("shop")
+    ada.run("sync", cwd=clone)
+    status = ada.json("status", cwd=clone)
+    assert status["problem"] is None and status["token_from"] == "login"
+    text = ada.text("status", cwd=clone)
+    assert re.search(r"^login +token of .*credentials\.toml$", text, re.M) and "acme/shop, as matched" in text, text
+    assert "compared with the server just now" in text
+    done = ada.run("sync", cwd=clone, check=False, TIDELINE_TOKEN="tdl_" + "a" * 43)
+    assert done.returncode == 1, done
+    status = ada.json("status", cwd=clone, TIDELINE_TOKEN="tdl_" + "a" * 43)
+    assert "token" in status["problem"] and status["token_from"] == "TIDELINE_TOKEN", status
+    assert "token of TIDELINE_TOKEN" in ada.text("status", cwd=clone, TIDELINE_TOKEN="x")
+    ada.run("sync", cwd=clone)
+    assert ada.json("status", cwd=clone)["problem"] is None
+    ada.run("connections", "use", "acme/shop", cwd=clone)
+    assert "acme/shop, chosen by hand" in ada.text("status", cwd=clone)
+    ada.run("connections", "all", cwd=clone)
+    assert "all connections of the organization" in ada.text("status", cwd=clone)
+    elsewhere = ada.clone("elsewhere", remote="git@github.com:acme/elsewhere.git")
+    assert "nothing yet: tideline sync" in ada.text("status", cwd=elsewhere)
 
 
 # ---- The command line itself
