@@ -40,7 +40,11 @@ Error error_of(int extended, std::string detail) {
 
 Error sqlite_error(sqlite3* handle) {
   const int code = sqlite3_extended_errcode(handle);
-  return error_of(code, "sqlite " + std::to_string(code) + ": " + sqlite3_errmsg(handle));
+  Error error = error_of(code, "sqlite " + std::to_string(code) + ": " + sqlite3_errmsg(handle));
+  const char* const file = sqlite3_db_filename(handle, "main");
+  if (error.code == Code::kResourceExhausted && file != nullptr && *file != '\0')
+    error.hint = "Make room in " + std::filesystem::path(file).parent_path().string() + ".";
+  return error;
 }
 
 Result<bool> Statement::step() {

@@ -114,6 +114,9 @@ Answer<PullReport> Engine::run(const Wanted& wanted) {
   for (int round = 0; round < kMaxRounds; ++round) {
     auto step = this->step(wanted);
     if (!step) {
+      // A new file that does not fit would only keep the room that is missing.
+      if (step.error().trouble == Trouble::kLocal && step.error().error.code == Code::kResourceExhausted)
+        if (const auto state = writer_->state(); state && state->building) static_cast<void>(writer_->drop_staging());
       if (step.error().trouble == Trouble::kDenied)
         TRY_LOCAL_VOID(writer_->close_to_readers(step.error().error.message));
       return tl::unexpected(std::move(step.error()));

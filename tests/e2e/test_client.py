@@ -552,6 +552,24 @@ def test_status_says_what_was_refused_where_the_token_is_from_and_what_is_synced
     assert "nothing yet: tideline sync" in ada.text("status", cwd=elsewhere)
 
 
+def test_a_full_disk_is_named_and_no_half_made_file_stays(acme, ada):
+    push_shop(acme)
+    ada.login()
+    clone = ada.clone("shop")
+    ada.data.mkdir(parents=True)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tideline-test", ada.data], capture_output=True).returncode:
+        pytest.skip("needs the right to mount a small disk")
+    try:
+        done = ada.run("sync", cwd=clone, check=False)
+        assert done.returncode == 1 and "disk is full" in done.stderr and f"Make room in {ada.data}." in done.stderr, done
+        assert not list(ada.data.glob("*.sqlite.[0-9]*")), "what does not fit does not stay"
+        subprocess.run(["mount", "-o", "remount,size=10m", ada.data], check=True)
+        assert ada.json("sync", cwd=clone)["changed"]
+        assert ada.json("verify", cwd=clone)["sound"]
+    finally:
+        subprocess.run(["umount", "-l", ada.data], check=True)
+
+
 # ---- The command line itself
 
 def test_manual_and_completions_are_made_from_the_arguments(ada):
