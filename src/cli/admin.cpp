@@ -14,6 +14,7 @@
 #include "cli/private_database.h"
 #include "cli/terminal.h"
 #include "pg/run.h"
+#include "pg/sqlstate.h"
 #include "server/api_token.h"
 #include "server/jwt_signer.h"
 #include "server/own_key.h"
@@ -315,6 +316,16 @@ Result<Answer> answer_to(const AdminOptions& options) {
   }
 }
 
+/// A database that nobody migrated, in the words of who asks it.
+Error in_other_words(Error error) {
+  const std::string_view state = pg::sqlstate_of(error);
+  constexpr std::string_view kNoTable = "42P01", kNoSchema = "3F000", kNoFunction = "42883";
+  if (state != kNoTable && state != kNoSchema && state != kNoFunction) return error;
+  error.message = "the database does not have this release's schema";
+  error.hint = "tideline admin migrate brings it there, as somebody who may create roles and schemas";
+  return error;
+}
+
 }  // namespace
 
 int admin(const AdminOptions& options) {
@@ -322,7 +333,7 @@ int admin(const AdminOptions& options) {
   std::signal(SIGPIPE, SIG_IGN);
   const auto answer = answer_to(options);
   if (!answer) {
-    report(answer.error());
+    report(in_other_words(answer.error()));
     return answer.error().code == Code::kInvalidInput ? kUsage : kFailed;
   }
   if (options.json) {

@@ -22,10 +22,10 @@ pg::DumpOptions dump_options(const AdminOptions& options, const BackupContext& c
           .data = context.data};
 }
 
-BackupAnswer restored(const Uuid& epoch) {
+BackupAnswer restored(const Uuid& epoch, const std::string& what) {
   BackupAnswer answer;
   JsonWriter(answer.json).begin_object().key("epoch").string(epoch.to_string()).end_object();
-  answer.note = "restored; its epoch is " + epoch.to_string() + ", and every replica syncs anew";
+  answer.note = what + "; its epoch is " + epoch.to_string() + ", and every replica syncs anew";
   return answer;
 }
 
@@ -49,23 +49,23 @@ Result<BackupAnswer> back_up(const AdminOptions& options, BackupContext context)
 Result<BackupAnswer> restore(const AdminOptions& options, BackupContext context) {
   if (options.epoch_only) {
     TRY(const Uuid epoch, pg::run(context.io, store::renew_epoch(context.connection, within(kPatience))));
-    return restored(epoch);
+    return restored(epoch, "the database has a new epoch");
   }
   // The roles a backup speaks of are the cluster's and not in it: the migrations make them.
   TRY_VOID(pg::run(context.io, store::migrate(context.connection, within(kMigrationPatience))));
   if (!options.replace) {
     TRY(const auto held, pg::run(context.io, store::admin::list_organizations(context.connection, within(kPatience))));
     if (!held.empty())
-      return fail(
-          Code::kConflict,
-          "the database holds " + std::to_string(held.size()) + " organization(s), which a restore would replace",
-          "restore into an empty one, or say --replace");
+      return fail(Code::kConflict,
+                  "the database holds " + std::to_string(held.size()) +
+                      (held.size() == 1 ? " organization" : " organizations") + ", which a restore would replace",
+                  "restore into an empty one, or say --replace");
   }
   TRY_VOID(pg::restore(dump_options(options, context), store::restore_epilogue()));
   // An older release's backup is brought to this one's schema.
   TRY_VOID(pg::run(context.io, store::migrate(context.connection, within(kMigrationPatience))));
   TRY(const Uuid epoch, pg::run(context.io, store::read_epoch(context.connection, within(kPatience))));
-  return restored(epoch);
+  return restored(epoch, "restored");
 }
 
 }  // namespace tideline::cli

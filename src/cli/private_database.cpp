@@ -43,8 +43,12 @@ Result<std::unique_ptr<pg::Cluster>> start_private_database(const std::filesyste
 }
 
 Result<std::unique_ptr<pg::Cluster>> attach_private_database(const std::filesystem::path& data_dir, bool create) {
-  std::error_code ignored;
-  if (!create && !std::filesystem::exists(data_dir / "postgres", ignored))
+  std::error_code error;
+  const bool exists = std::filesystem::exists(data_dir / "postgres", error);
+  if (error == std::errc::permission_denied)
+    return fail(Code::kPermissionDenied, data_dir.string() + " cannot be looked into: " + error.message(),
+                "do it as the user that the server runs as, or as root");
+  if (!create && !exists)
     return fail(Code::kNotFound, "there is no database in " + data_dir.string(),
                 "name the server's directory (--data-dir), start `tideline serve` there once, or make one with "
                 "`tideline admin migrate --data-dir " +

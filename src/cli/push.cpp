@@ -166,8 +166,13 @@ Result<std::string> complete(PushOptions& options) {
   }
   if (options.server.empty() || options.organization.empty())
     return fail(Code::kInvalidInput, "it is not said to which server and organization",
-                           "--server and --org, TIDELINE_SERVER and TIDELINE_ORG, or tideline login");
+                "--server and --org, TIDELINE_SERVER and TIDELINE_ORG, or tideline login");
   return token;
+}
+
+/// The server knows the parts of a push by what they are; whoever sent them knows the files.
+void name_file(std::string& message, std::string_view part, const std::filesystem::path& file) {
+  if (!file.empty() && message.starts_with(part)) message = printable(file.string()) + message.substr(part.size());
 }
 
 Result<std::string> send(PushOptions options) {
@@ -206,6 +211,8 @@ Result<std::string> send(PushOptions options) {
   TRY(auto response, client.send(request));
   if (response.status >= 400) {
     Error error = http::error_of(response);
+    name_file(error.message, "manifest.json", options.project.empty() ? options.manifest : "");
+    name_file(error.message, "catalog.json", options.catalog);
     const bool is_about_type = error.hint.find("type=") != std::string::npos;
     if (error.code == Code::kConflict && is_about_type)
       error.hint = "say which with --type; tideline connections lists them";

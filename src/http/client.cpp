@@ -273,10 +273,10 @@ tl::unexpected<Error> failure(CURLcode code, const char* detail, const Call& cal
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
       return fail(Code::kPermissionDenied, "the certificate of " + where + " cannot be trusted: " + reason,
-                  "for a private authority give its certificate as the CA file", reason);
+                  "for a private authority give its certificate as the CA file");
     case CURLE_SSL_CONNECT_ERROR:
       return fail(Code::kUnavailable, "no TLS connection to " + where + ": " + reason,
-                  "if the server speaks plain http, say http:// (loopback only)", reason);
+                  "if the server speaks plain http, say http:// (loopback only)");
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_URL_MALFORMAT:
       return fail(Code::kInvalidInput, "the address is not an http or https URL", {}, reason);
@@ -292,7 +292,7 @@ tl::unexpected<Error> failure(CURLcode code, const char* detail, const Call& cal
     case CURLE_FAILED_INIT:
       return fail(Code::kInternal, "the HTTP client could not start", {}, reason);
     default:
-      return fail(Code::kUnavailable, "the connection to " + where + " broke off: " + reason, "try again", reason);
+      return fail(Code::kUnavailable, "the connection to " + where + " broke off: " + reason, "try again");
   }
 }
 

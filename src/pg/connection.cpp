@@ -79,7 +79,11 @@ Result<ConnectionHandle> connect_blocking(const std::string& conninfo, Deadline 
   }
   Error error = error_of(connection.get());
   error.message = "the database could not be connected to";
-  error.hint = "is it running and reachable?";
+  // libpq has no SQLSTATE for a connection that was refused.
+  const bool refused = error.detail.find("password") != std::string::npos;
+  error.hint =
+      refused ? "it answers, and takes no such login: look at the user and the password in its address, or ~/.pgpass"
+              : "is it running and reachable?";
   return fail(std::move(error));
 }
 

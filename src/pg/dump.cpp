@@ -103,9 +103,7 @@ Result<void> run(const fs::path& program, std::vector<std::string> arguments, Co
   for (auto& argument : arguments) child.command.push_back(std::move(argument));
   TRY(const Finished finished, run_to_end(std::move(child), kPatience));
   if (finished.exit_code == 0) return {};
-  std::string said = finished.output.substr(0, kShownOutput);
-  std::replace(said.begin(), said.end(), '\n', ' ');
-  return fail(failure, program.filename().string() + " failed: " + said, {}, finished.output);
+  return fail(failure, program.filename().string() + " failed", {}, finished.output.substr(0, kShownOutput));
 }
 
 }  // namespace
@@ -122,6 +120,8 @@ Result<void> dump(const DumpOptions& options) {
   for (const auto& schema : options.schemas) arguments.push_back("--schema=" + schema);
   if (auto dumped = run(programs / "pg_dump", std::move(arguments), Code::kUnavailable); !dumped) {
     fs::remove(partial, ignored);
+    dumped.error().message = options.file.string() + " could not be written: " + dumped.error().message;
+    dumped.error().hint = "a backup takes a login that may read all of it: of your own PostgreSQL, a superuser";
     return dumped;
   }
   std::error_code error;
@@ -135,8 +135,13 @@ Result<void> restore(const DumpOptions& options, const std::string& epilogue) {
   TRY(const fs::path programs, find_programs({}, options.data));
   TRY(const std::string conninfo, without_password(options.conninfo, workspace));
   const fs::path script = workspace / "restore.sql", tail = workspace / "epilogue.sql";
-  TRY_VOID(run(programs / "pg_restore", {"--clean", "--if-exists", "--file=" + script.string(), options.file.string()},
-               Code::kCorrupt));
+  if (auto read = run(programs / "pg_restore",
+                      {"--clean", "--if-exists", "--file=" + script.string(), options.file.string()}, Code::kCorrupt);
+      !read) {
+    read.error().message = options.file.string() + " could not be read: " + read.error().message;
+    read.error().hint = "is it a file that tideline admin backup made, and whole? The database is as it was";
+    return read;
+  }
   TRY_VOID(write_private(tail, epilogue));
   return run(programs / "psql",
              {"--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", "--output=/dev/null",

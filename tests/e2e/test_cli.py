@@ -359,3 +359,34 @@ def test_log_is_lines_of_json_without_secrets(server, admin):
     text = server.log()
     for secret in (admin.token, admin.token.split(".")[2], "query-secret", "dG9rZW4.c2VjcmV0"):
         assert secret not in text
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs a second user")
+def test_a_directory_of_another_user_is_not_called_empty():
+    with harness.directory() as home:
+        (home / "data/postgres").mkdir(parents=True)
+        (home / "data").chmod(0o700)
+        nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        done = subprocess.run([*nobody, harness.PROGRAM, "admin", "org", "list", "--data-dir", str(home / "data")],
+                              capture_output=True, text=True, env=harness.environment())
+        assert done.returncode == 1 and "cannot be looked into: Permission denied" in done.stderr, done
+
+
+def test_a_refused_file_is_named_as_it_was_given(server, admin, tmp_path):
+    empty = tmp_path / "nothing.json"
+    empty.write_text(" ")
+    push = ["push", "--server", f"http://127.0.0.1:{server.port}", "--org", admin.organization, "--connection", "a/named"]
+    done = harness.run(*push, "--manifest", empty, check=False, TIDELINE_TOKEN=admin.token)
+    assert done.returncode == 1 and f"tideline: {empty} is empty" in done.stderr, done
+    done = harness.run(*push, "--manifest", MANIFEST, "--catalog", empty, check=False, TIDELINE_TOKEN=admin.token)
+    assert done.returncode == 1 and f"tideline: {empty} " in done.stderr, done
+
+
+def test_a_file_that_is_no_backup_is_named_and_changes_nothing(server, tmp_path):
+    organization = server.organization("Not replaced")
+    file = tmp_path / "no.dump"
+    file.write_text("no backup")
+    done = harness.run("admin", "restore", "--from", file, "--replace", "--data-dir", server.data_dir, check=False)
+    assert done.returncode == 1 and f"{file} could not be read" in done.stderr and "admin backup" in done.stderr, done
+    assert done.stderr.count("pg_restore: error") == 1, done
+    assert organization in {each["id"] for each in server.admin("org", "list")["organizations"]}

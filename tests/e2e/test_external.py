@@ -79,6 +79,11 @@ def test_from_empty_database_to_answers(postgres):
         done = serve(postgres.url("early", "early"), home)
         assert done.returncode == 1 and "migrat" in done.stderr, done
 
+        done = harness.run("admin", "org", "list", "--admin-database-url", administrator, check=False)
+        assert done.returncode == 1 and "tideline admin migrate" in done.stderr, done
+        done = harness.run("admin", "org", "list", "--admin-database-url", postgres.url("postgres", "wrong-secret"), check=False)
+        assert done.returncode == 1 and "takes no such login" in done.stderr and "secret" not in done.stderr, done
+
         done = harness.run("admin", "migrate", "--admin-database-url", administrator)
         assert "0001" in done.stdout
         assert "release" in harness.run("admin", "migrate", "--admin-database-url", administrator).stdout
