@@ -64,20 +64,36 @@ void section(const CLI::App& command, const std::string& path, std::string& out)
   for (const CLI::App* sub : subcommands) section(*sub, path + " " + sub->get_name(), out);
 }
 
+/// Where it is one of a few words, those: CLI11 has them in the type, as "TEXT:{json,logfmt}".
+std::string values_of(const CLI::Option& option) {
+  const std::string type = option.get_type_name();
+  const auto open = type.find('{');
+  const auto close = type.find('}', std::min(open, type.size()));
+  if (close == std::string::npos) return {};
+  std::string values = type.substr(open + 1, close - open - 1);
+  std::replace(values.begin(), values.end(), ',', ' ');
+  return values;
+}
+
 /// Every command, with what may stand behind it.
 struct Entry {
   std::string path;  // "tideline admin org"
   std::string help;
   std::vector<std::string> words;  // commands
   std::vector<std::string> flags;
+  std::vector<std::pair<std::string, std::string>> values;  // of flags that take one of a few words
 };
 
 void collect(const CLI::App& command, const std::string& path, std::vector<Entry>& out) {
-  Entry entry{path, command.get_description(), {}, {}};
+  Entry entry{path, command.get_description(), {}, {}, {}};
   for (const CLI::App* sub : commands_of(command)) entry.words.push_back(sub->get_name());
   for (const CLI::Option* option : options_of(command)) {
     for (const auto& name : option->get_snames()) entry.flags.push_back("-" + name);
-    for (const auto& name : option->get_lnames()) entry.flags.push_back("--" + name);
+    for (const auto& name : option->get_lnames()) {
+      entry.flags.push_back("--" + name);
+      if (const std::string values = values_of(*option); !values.empty())
+        entry.values.emplace_back("--" + name, values);
+    }
   }
   if (path == "tideline completions") entry.words = {"bash", "zsh", "fish"};
   std::sort(entry.flags.begin(), entry.flags.end());
@@ -107,6 +123,11 @@ std::string bash(const std::vector<Entry>& entries) {
   for (const auto& entry : entries)
     out +=
         "    \"" + entry.path + "\") words=\"" + joined(entry.words) + "\" flags=\"" + joined(entry.flags) + "\" ;;\n";
+  out += "  esac\n  case \"$path ${COMP_WORDS[COMP_CWORD-1]}\" in\n";
+  for (const auto& entry : entries)
+    for (const auto& [flag, values] : entry.values)
+      out += "    \"" + entry.path + " " + flag + "\") COMPREPLY=($(compgen -W \"" + values +
+             "\" -- \"$current\")); return ;;\n";
   out +=
       "  esac\n"
       "  case $current in\n"
@@ -135,9 +156,11 @@ void fish(const CLI::App& command, const std::vector<std::string>& path, std::st
     out += "complete -c tideline -n " + fish_quoted(when) + " -f -a " + sub->get_name() + " -d " +
            fish_quoted(sub->get_description()) + "\n";
   for (const CLI::Option* option : options_of(command)) {
+    const std::string values = values_of(*option);
     for (const auto& name : option->get_lnames())
       out += "complete -c tideline -n " + fish_quoted(when) + " -l " + name +
-             (option->get_expected_max() > 0 ? " -r" : "") + " -d " + fish_quoted(option->get_description()) + "\n";
+             (values.empty() ? option->get_expected_max() > 0 ? " -r" : "" : " -x -a " + fish_quoted(values)) + " -d " +
+             fish_quoted(option->get_description()) + "\n";
   }
   for (const CLI::App* sub : commands_of(command)) {
     auto below = path;

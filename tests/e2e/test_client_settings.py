@@ -3,6 +3,7 @@ connections that share a name."""
 import contextlib
 import os
 import pwd
+import subprocess
 
 import pytest
 
@@ -83,7 +84,7 @@ def test_without_home_it_is_the_users_own():
     home = pwd.getpwuid(os.geteuid()).pw_dir
     for variables in ({}, {"HOME": ""}, {"HOME": "relative"}):
         environment = {k: v for k, v in harness.environment().items() if k not in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")}
-        done = harness.subprocess.run([harness.PROGRAM, "push", "--help"], capture_output=True, text=True, env={**environment, **variables})
+        done = subprocess.run([harness.PROGRAM, "push", "--help"], capture_output=True, text=True, env={**environment, **variables})
         assert f"{home}/.config/tideline/credentials.toml" in done.stdout, done
 
 
@@ -136,3 +137,14 @@ def test_a_server_that_is_no_tideline_is_asked_about(ada):
                        "--manifest", SHOP / "manifest.json", check=False, TIDELINE_TOKEN="t")
         other.shutdown()
     assert done.returncode == 1 and "is there a Tideline at" in done.stderr, done
+
+
+def test_completions_know_the_words_of_an_option():
+    script = harness.run("completions", "bash").stdout
+    asked = [("tideline admin user add --role", "", "admin member"), ("tideline search --in", "co", "columns"),
+             ("tideline push --type", "git", "github gitlab git"), ("tideline completions", "", "bash zsh fish")]
+    for words, current, _ in asked:
+        script += f'\nCOMP_WORDS=({words} "{current}"); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _tideline; echo "${{COMPREPLY[@]}}"'
+    done = subprocess.run(["bash", "--norc"], input=script + "\n", capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [answer for _, _, answer in asked], done
+    assert "-l role -x -a 'admin member'" in harness.run("completions", "fish").stdout
