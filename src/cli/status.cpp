@@ -144,7 +144,8 @@ Result<void> run(const StatusOptions& options) {
   const std::string problem = note_of(*status, "problem");
   if (!problem.empty()) line("problem", problem);
   if (status->staged_rows > 0) line("staged", with_commas(status->staged_rows) + " rows wait for the rest");
-  std::vector<std::vector<std::string>> rows{{"CONNECTION", "OBJECTS", "COLUMNS", "DEPENDENCIES", "LINEAGE", "DOCS"}};
+  std::vector<std::vector<std::string>> rows{
+      {"CONNECTION", "ALL OBJECTS", "COLUMNS", "DEPENDENCIES", "LINEAGE", "DOCS"}};
   for (const auto& each : status->connections) {
     const auto count = [&each](Kind kind) { return with_commas(each.rows[static_cast<std::size_t>(kind) - 1]); };
     rows.push_back({printable(shown(each)), count(Kind::kObject), count(Kind::kColumn), count(Kind::kDependency),
