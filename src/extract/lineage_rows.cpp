@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "extract/ephemeral.h"
+#include "extract/lineage_edges.h"
 #include "extract/lineage_text.h"
 #include "extract/template_sql.h"
 #include "sql/dialect.h"
@@ -29,7 +30,6 @@ using lineage::RelationIndex;
 
 // Compiled SQL kept between reading the facts and resolving; beyond it, facts are read again.
 constexpr std::size_t kKeptSqlBytes = std::size_t{64} << 20;
-constexpr std::string_view kEveryColumn = "*";  // the target of what decides about rows
 // Stands for a schema that is not known, so that no name with one can mean it: raw.orders is not the model orders.
 constexpr std::string_view kUnknownPlace = "\x01";
 
@@ -144,12 +144,7 @@ Object object_of(const ObjectFacts& facts, const Retained* held) {
   return object;
 }
 
-/// As ids have it: in lower case, unless another column differs by case alone.
-std::string column_key(const std::string& name, const std::unordered_map<std::string, int>& spellings) {
-  std::string lower = ascii_lower(name);
-  const auto found = spellings.find(lower);
-  return found != spellings.end() && found->second > 1 ? name : lower;
-}
+/// As ids have it.
 std::string column_key(const std::string& name, const RelationColumns* columns) {
   if (columns != nullptr) {
     int same = 0;
@@ -164,143 +159,6 @@ QueryText text_of(const Object& object, const ObjectFacts& facts, const Retained
   auto read = facts.template_sql ? read_template_sql(*facts.template_sql) : std::nullopt;
   return QueryText::of_template(object.of_template, read ? std::move(read->sql) : "", facts.definition.value_or(""));
 }
-
-/// Of several kinds the one that says most.
-int strength(EdgeKind kind) { return static_cast<int>(kind); }
-
-/// The upstream end of an edge.
-struct EdgeSource {
-  Uuid object;
-  Uuid connection;
-  std::string_view full_name;
-  std::string name;
-  std::string key;
-};
-
-struct EdgeTarget {
-  std::string name;
-  std::optional<std::string> expression;
-};
-
-/// Of one column. Two spellings of a relation's name, or of a column's, are one source.
-class MergedEdges {
- public:
-  struct Edge {
-    EdgeKind kind = EdgeKind::kDirect;
-    bool conditional = true;
-    std::uint16_t confidence = 0;
-    Reason doubt = Reason::kNone;
-    EdgeSource source;
-  };
-
-  void add(const lineage::ValueEdge& edge, const EdgeSource& source) {
-    Edge& merged = edges_[{source.object, source.key}];
-    if (strength(edge.kind) > strength(merged.kind)) merged.kind = edge.kind;
-    merged.conditional &= edge.conditional;
-    if (edge.confidence > merged.confidence) merged.confidence = edge.confidence, merged.doubt = edge.doubt;
-    merged.source = source;
-  }
-  const std::map<std::pair<Uuid, std::string>, Edge>& all() const { return edges_; }
-
- private:
-  std::map<std::pair<Uuid, std::string>, Edge> edges_;
-};
-
-/// Edges into one object, as rows.
-class EdgeRows {
- public:
-  EdgeRows(const ConnectionId& connection, std::string_view unique_id, std::string_view extracted_from,
-           const std::unordered_map<std::string, int>& spellings, ObjectRows& rows)
-      : connection_(connection),
-        unique_id_(unique_id),
-        extracted_from_(extracted_from),
-        spellings_(spellings),
-        rows_(rows) {}
-
-  void add(const MergedEdges& edges, const EdgeTarget& target) {
-    const std::string key = column_key(target.name, spellings_);
-    for (const auto& [source, edge] : edges.all()) add(edge, target, key);
-  }
-  void add_influence(EdgeKind kind, const EdgeSource& source) {
-    if (!influences_.insert({{source.object, source.key}, kind}).second) return;
-    const std::string every(kEveryColumn);
-    add({kind, false, 1000, Reason::kNone, source}, {every, {}}, every);
-  }
-
- private:
-  void add(const MergedEdges::Edge& edge, const EdgeTarget& target, const std::string& key) {
-    ColumnLineageRecord& row = rows_.lineage.emplace_back();
-    row.connection_id = connection_.value;
-    row.source_object_id = edge.source.object;
-    row.source_column = edge.source.name;
-    row.target_object_id = rows_.object.id;
-    row.target_column = target.name;
-    row.expression = target.expression;
-    row.transformation_type = to_string(edge.kind);
-    row.confidence = {edge.confidence};
-    row.extracted_from = extracted_from_;
-    std::map<std::string, std::string> members;
-    if (edge.conditional) members["conditional"] = "true";
-    if (edge.doubt != Reason::kNone) members["reason"] = json_string(to_string(edge.doubt));
-    row.metadata = with_members({}, members);
-    row.source_connection_id = edge.source.connection;
-    row.source_full_name = edge.source.full_name;
-    row.id =
-        column_lineage_id(connection_, unique_id_, key, edge.source.object, edge.source.key, row.transformation_type);
-  }
-
-  const ConnectionId& connection_;
-  std::string_view unique_id_;
-  std::string_view extracted_from_;
-  const std::unordered_map<std::string, int>& spellings_;
-  ObjectRows& rows_;
-  std::set<std::pair<std::pair<Uuid, std::string>, EdgeKind>> influences_;
-};
-
-/// Edges out of the ephemeral models that an object reads, as `columns` in the metadata of its dependencies on them: no
-/// relation of these models is ever built, so they are no column lineage (the edges that see through them are).
-class EphemeralEdges {
- public:
-  void add(const MergedEdges& edges, const EdgeTarget& target) {
-    for (const auto& [source, edge] : edges.all()) add(edge, target);
-  }
-  void add_influence(EdgeKind kind, const EdgeSource& source) {
-    if (influences_.insert({{source.object, source.key}, kind}).second)
-      add({kind, false, 1000, Reason::kNone, source}, {std::string(kEveryColumn), {}});
-  }
-  void put_into(std::vector<DependencyRecord>& dependencies) {
-    for (auto& row : dependencies) {
-      row.metadata = {};
-      const auto found = of_.find(row.source_object_id);
-      if (found == of_.end() || row.dependency_type == "macro") continue;
-      std::sort(found->second.begin(), found->second.end());
-      std::string list = "[";
-      for (const auto& edge : found->second) (list += list.size() > 1 ? "," : "") += edge;
-      row.metadata = with_members({}, {{"columns", list + "]"}});
-    }
-  }
-
- private:
-  void add(const MergedEdges::Edge& edge, const EdgeTarget& target) {
-    std::map<std::string, std::string> members{{"source_column", json_string(edge.source.name)},
-                                               {"target_column", json_string(target.name)},
-                                               {"transformation_type", json_string(to_string(edge.kind))}};
-    if (target.expression) members["expression"] = json_string(*target.expression);
-    if (edge.conditional) members["conditional"] = "true";
-    if (edge.confidence < 1000) members["confidence"] = decimal(edge.confidence);
-    if (edge.doubt != Reason::kNone) members["reason"] = json_string(to_string(edge.doubt));
-    of_[edge.source.object].push_back(with_members({}, members).text);
-  }
-  /// Of thousandths below 1000: 950 is 0.95.
-  static std::string decimal(std::uint16_t thousandths) {
-    std::string digits = std::to_string(1000 + thousandths);
-    while (digits.size() > 2 && digits.back() == '0') digits.pop_back();
-    return "0." + digits.substr(1);
-  }
-
-  std::map<Uuid, std::vector<std::string>> of_;  // JSON, by ephemeral model
-  std::set<std::pair<std::pair<Uuid, std::string>, EdgeKind>> influences_;
-};
 
 }  // namespace
 
