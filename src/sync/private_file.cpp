@@ -34,7 +34,10 @@ class Descriptor {
 tl::unexpected<Error> failed(const fs::path& file, const char* what) {
   const int reason = errno;
   const Code code = reason == ENOSPC || reason == EDQUOT ? Code::kResourceExhausted : Code::kPermissionDenied;
-  return fail(code, file.string() + " cannot be " + what + ": " + std::strerror(reason));
+  const bool not_ours = reason == EROFS || reason == EACCES;
+  return fail(
+      code, file.string() + " cannot be " + what + ": " + std::strerror(reason),
+      not_ours ? "what is kept here has to be written: XDG_DATA_HOME and XDG_CONFIG_HOME name other places" : "");
 }
 
 Result<void> make_directories(const fs::path& directory) {

@@ -552,6 +552,20 @@ def test_status_says_what_was_refused_where_the_token_is_from_and_what_is_synced
     assert "nothing yet: tideline sync" in ada.text("status", cwd=elsewhere)
 
 
+def test_a_home_that_may_not_be_written_is_told_with_a_way_out(acme, ada):
+    push_shop(acme)
+    ada.login()
+    clone = ada.clone("shop")
+    ada.data.mkdir(parents=True)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tideline-test", ada.data], capture_output=True).returncode:
+        pytest.skip("needs the right to mount")
+    try:
+        done = ada.run("sync", cwd=clone, check=False)
+        assert done.returncode == 1 and "Read-only file system" in done.stderr and "XDG_DATA_HOME" in done.stderr, done
+    finally:
+        subprocess.run(["umount", "-l", ada.data], check=True)
+
+
 def test_a_full_disk_is_named_and_no_half_made_file_stays(acme, ada):
     push_shop(acme)
     ada.login()
