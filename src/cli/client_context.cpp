@@ -109,7 +109,7 @@ Result<ClientContext> find_context(const Place& place) {
   if (server.empty() || organization.empty()) {
     if (!login) return fail(login.error());
     return fail(Code::kInvalidInput, "it is not known which server and organization this is about",
-                           "tideline login; or --server and --org (TIDELINE_SERVER, TIDELINE_ORG)");
+                "tideline login; or --server and --org (TIDELINE_SERVER, TIDELINE_ORG)");
   }
   TRY_VOID(check_no_userinfo(server));
   const auto id = OrganizationId::parse(organization);

@@ -248,7 +248,7 @@ Result<void> run(const LineageOptions& options) {
     for (std::size_t i = 0; i < sql::kDialectCount; ++i)
       names += (names.empty() ? "" : ", ") + std::string(sql::dialect(static_cast<sql::DialectId>(i)).name);
     return wrong_arguments("there is no dialect " + options.dialect,
-                "it is the name of a dbt adapter, or one of " + names);
+                           "it is the name of a dbt adapter, or one of " + names);
   }
   TRY(const std::string text, read_text(options.file));
   TRY(const Asked asked, find_workspace(options));

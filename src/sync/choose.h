@@ -27,8 +27,8 @@ std::string own_name(const ServerConnection& connection, const std::vector<Serve
 /// does not know of counts as the repository it lies in, if that is registered for its top alone.
 Answer<Choice> match_workspace(Api& api, const Workspace& workspace);
 
-/// By id, full name, type and full name, name, or full name and sub-directory, whatever the case. kInvalidInput names what is unknown, or
-/// what of several is meant.
+/// By id, full name, type and full name, name, or full name and sub-directory, whatever the case. kInvalidInput names
+/// what is unknown, or what of several is meant.
 Result<std::vector<ChosenConnection>> choose_by_hand(const std::vector<ServerConnection>& connections,
                                                      const std::vector<std::string>& wanted);
 

@@ -36,7 +36,7 @@ OWNERS = {
     "fmt/": {"base", "cli", "extract"},
     "libdeflate.h": {"http"},
     "libpq-fe.h": {"pg"},
-    "openssl/": {"base", "pg", "server"},
+    "openssl/": {"base", "server"},
     "simdjson.h": {"base", "extract"},
     "spdlog/": {"cli"},
     "sqlite3.h": {"replica"},
