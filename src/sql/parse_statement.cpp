@@ -152,15 +152,15 @@ const Statement* Parser::unread_statement(std::uint32_t from) {
   return node;
 }
 
-/// WITH that begins no query: WITH (nolock), EXEC f WITH RECOMPILE.
 /// AS before the query of a CREATE, and not among its options: STORED AS PARQUET, EXECUTE AS OWNER.
 bool Parser::at_query_as() {
   if (!at(K::kAs)) return false;
   auto kind = peek(1).kind;
-  return at_query(1) || op(1) == Op::kLeftParen || kind == TokenKind::kTemplate || kind == TokenKind::kEnd ||
-         kind == TokenKind::kError;
+  return at_query(1) || op(1) == Op::kLeftParen || op(1) == Op::kSemicolon || kind == TokenKind::kTemplate ||
+         kind == TokenKind::kEnd || kind == TokenKind::kError;
 }
 
+/// WITH that begins no query: WITH (nolock), EXEC f WITH RECOMPILE.
 bool Parser::at_cte_options() { return at(K::kWith) && !at_query(); }
 
 /// INSERT ALL … SELECT: into which tables is not read; the rows are those of the query.
@@ -272,7 +272,7 @@ const Statement* Parser::create() {
   if ((at_query_as() && accept(K::kAs)) || at_query() || query_in_parentheses_follows()) {
     if (at_query() || at(Op::kLeftParen)) {
       node->query = query();
-    } else if (!at_end()) {
+    } else {
       unexpected("a query after AS");
       while (!at_end()) advance();
     }
