@@ -10,8 +10,9 @@
 namespace tideline::cli {
 namespace {
 
-// Beside the server's pool: its watch, `tideline admin`, psql, and PostgreSQL's own superuser_reserved_connections.
-constexpr int kSpareConnections = 16;
+// Beside the server's pool: its watch and its questions of rights, all of a second server process, `tideline admin`,
+// psql, and PostgreSQL's own superuser_reserved_connections.
+constexpr int kSpareConnections = 32;
 constexpr std::chrono::seconds kMigrationTime{600};
 
 pg::ClusterOptions cluster_options(const std::filesystem::path& data_dir, std::size_t connections) {
