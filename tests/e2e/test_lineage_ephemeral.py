@@ -106,7 +106,7 @@ def test_the_tree_shows_them(ada):
         "totals.total",
         "├─ paid.cents  aggregated  sum(p.cents)",
         "│  ├─ cleaned.cents  direct",
-        "│  │  └─ raw.payments.amount  calculated  amount * 100  (confidence 0.950)",
-        "│  └─ raw.payments.amount  calculated  amount * 100  (confidence 0.950)",
-        "└─ raw.payments.amount  aggregated  sum(p.cents)  (confidence 0.950)",
+        "│  │  └─ raw.payments.amount  calculated  amount * 100  (confidence 0.950: unknown_columns)",
+        "│  └─ raw.payments.amount  calculated  amount * 100  (confidence 0.950: unknown_columns)",
+        "└─ raw.payments.amount  aggregated  sum(p.cents)  (confidence 0.950: unknown_columns)",
     ]
