@@ -68,7 +68,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto facts = artifacts->read(i);
     auto rows = extract::to_rows(*facts, nullptr, ConnectionId{});
     lineage->add_to(i, *facts, nullptr, ConnectionId{}, rows);
-    for (const auto& row : rows.lineage) demand(!row.target_column.empty() && !row.transformation_type.empty());
+    for (const auto& row : rows.lineage)
+      demand(!row.target_column.empty() && !row.source_column.empty() && !row.transformation_type.empty());
   }
   return 0;
 }

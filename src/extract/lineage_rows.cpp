@@ -416,7 +416,8 @@ void ProjectLineage::add_to(std::size_t at, const ObjectFacts& facts, const Reta
   for (const auto& column : rows.columns) ++spellings[ascii_lower(column.name)];
   const bool in_catalog = object.columns != nullptr && object.columns->complete() && facts.seed_columns.empty();
   const auto add_column = [&](const std::string& name, std::string_view from) {
-    if (!spellings.emplace(ascii_lower(name), 1).second) return false;
+    // "" is the name of no column, in whatever SQL it is written.
+    if (name.empty() || !spellings.emplace(ascii_lower(name), 1).second) return false;
     ColumnRecord& column = rows.columns.emplace_back();
     column.id = column_id(connection, facts.unique_id, ascii_lower(name));
     column.connection_id = connection.value;
@@ -487,7 +488,7 @@ void ProjectLineage::add_to(std::size_t at, const ObjectFacts& facts, const Reta
   for (std::size_t i = 0; i < sources.size(); ++i) {
     const auto& source = result->sources[i];
     const RelationIndex relation = result->reads[source.read].relation;
-    if (relation == kNone) continue;
+    if (relation == kNone || source.name.empty()) continue;
     const std::size_t index = impl_->object_of_relation[relation];
     const auto& relations = impl_->project->relations();
     if (index < impl_->objects.size()) {
@@ -505,7 +506,7 @@ void ProjectLineage::add_to(std::size_t at, const ObjectFacts& facts, const Reta
   std::unordered_map<std::string, EdgeTarget> targets;  // by name in lower case
   for (const auto& column : result->columns) {
     const std::string lower = ascii_lower(column.name);
-    if (!seen.insert(lower).second) continue;
+    if (lower.empty() || !seen.insert(lower).second) continue;
     ColumnRecord* row = row_of[lower];
     if (column.constant || !column.gaps.empty()) {
       std::map<std::string, std::string> members;

@@ -133,6 +133,16 @@ TEST(ProjectLineage, EphemeralModelsAreSeenThrough) {
   EXPECT_TRUE(pushed.dependencies.contains("outer <- inner"));
 }
 
+TEST(ProjectLineage, AnEmptyNameIsNoColumn) {
+  const Pushed pushed = push({{"models/sources.yml", kSources},
+                              {"models/stg.sql", "select id, \"\" from {{ source('raw', 'orders') }}\n"},
+                              {"models/orders.sql", "select id, \"\" as x, id as \"\" from {{ ref('stg') }}"}});
+  EXPECT_EQ(values(pushed),
+            (std::set<std::string>{"stg.id <- raw.orders.id direct 1000", "orders.id <- stg.id direct 1000"}));
+  EXPECT_EQ(pushed.columns.at("stg"), std::vector<std::string>{"id"});
+  EXPECT_EQ(pushed.columns.at("orders"), (std::vector<std::string>{"id", "x"}));
+}
+
 TEST(ProjectLineage, ModelsThatReadEachOtherEndAtOne) {
   const Pushed pushed = push({{"models/a.sql", "{{ config(materialized='ephemeral') }} select x from {{ ref('b') }}"},
                               {"models/b.sql", "{{ config(materialized='ephemeral') }} select x from {{ ref('a') }}"},
