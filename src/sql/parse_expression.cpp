@@ -356,7 +356,8 @@ const Expression* Parser::in(const Expression* left, std::uint32_t from, bool ne
   node->negated = negated;
   node->operand = left;
   if (!at(Op::kLeftParen)) {
-    node->source = expression(kPrecedenceRange);
+    // One operand: what it were in parentheses is a list of one.
+    node->source = expression(kPrecedencePostfix);
     return finish(node, from);
   }
   if (at_query(1)) {
