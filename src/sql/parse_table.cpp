@@ -360,7 +360,7 @@ void Parser::function_suffixes(TableFunction& function) {
       column_definitions(function.definitions);
     } else if (!function.alias.name && function.alias.columns.empty() && (at(K::kAs) || may_be_alias(true))) {
       bool said = accept(K::kAs);
-      if (at(Op::kLeftParen)) {  // AS (a int, …)
+      if (at(Op::kLeftParen) && function.definitions.empty()) {  // AS (a int, …)
         if (at_name(1) && (op(2) == Op::kComma || op(2) == Op::kRightParen)) {
           function.alias.columns = names_in_parentheses();
         } else {
@@ -373,7 +373,7 @@ void Parser::function_suffixes(TableFunction& function) {
         return;
       }
       function.alias.name = identifier();
-      if (at(Op::kLeftParen)) {
+      if (at(Op::kLeftParen) && function.definitions.empty()) {
         if (at_name(1) && (op(2) == Op::kComma || op(2) == Op::kRightParen)) {
           function.alias.columns = names_in_parentheses();
         } else if (at_name(1)) {
