@@ -93,15 +93,17 @@ std::string_view Parser::joined(std::size_t first) {
     return kind == TokenKind::kWord || kind == TokenKind::kNumber || kind == TokenKind::kQuotedName ||
            kind == TokenKind::kString || kind == TokenKind::kParameter || kind == TokenKind::kStage;
   };
-  // Some operators hold a question mark: "? &" is no "?&".
-  auto parameter = [&](std::size_t i) { return tokens_[i].kind == TokenKind::kParameter; };
+  // Together stands what cannot become another token by it.
+  auto plain = [&](std::size_t i) { return wordy(i) && tokens_[i].kind != TokenKind::kParameter; };
+  auto fit = [&](std::size_t i) {
+    const Op before = op_of(tokens_[i - 1]), op = op_of(tokens_[i]);
+    if (wordy(i - 1) && wordy(i)) return false;
+    return tokens_[i - 1].span.end == tokens_[i].span.begin || is_closing(op) || op == Op::kComma ||
+           op == Op::kLeftParen || closing_of(before) != Op::kNone || before == Op::kComma ||
+           (op == Op::kEquals && plain(i - 1)) || (before == Op::kEquals && plain(i));
+  };
   for (auto i = first; i < position_; ++i) {
-    bool touch = i > first && tokens_[i - 1].span.end == tokens_[i].span.begin;
-    if (i > first && ((wordy(i - 1) && wordy(i)) ||
-                      (!touch && !is_closing(op_of(tokens_[i])) && op_of(tokens_[i]) != Op::kComma &&
-                       closing_of(op_of(tokens_[i - 1])) == Op::kNone && op_of(tokens_[i]) != Op::kLeftParen &&
-                       op_of(tokens_[i - 1]) != Op::kComma &&
-                       (wordy(i - 1) == wordy(i) || parameter(i - 1) || parameter(i))))) {
+    if (i > first && !fit(i)) {
       out += ' ';
     }
     out += text_of(tokens_[i].span, text_);
