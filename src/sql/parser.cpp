@@ -330,6 +330,12 @@ void Parser::run() {
 }
 
 void Parser::finish_run() {
+  // One in a text that is only kept has been missed by nobody.
+  for (std::uint32_t i = 0; i < last_ && out_.diagnostic_count == 0; ++i) {
+    if (closing_of(op_of(tokens_[i])) == Op::kNone || partners_[i] != 0) continue;
+    ++out_.diagnostic_count;
+    out_.diagnostics.push_back({DiagnosticCode::kSyntax, tokens_[i].span, "a parenthesis that nothing closes"});
+  }
   std::sort(out_.diagnostics.begin(), out_.diagnostics.end(),
             [](const Diagnostic& a, const Diagnostic& b) { return a.span.begin < b.span.begin; });
   out_.steps = steps_;
