@@ -208,7 +208,7 @@ const Expression* Parser::lambda(std::uint32_t from) {
     if (at(Op::kLeftParen)) {
       auto open = position_;
       advance();
-      while (at_name() && !at_end()) {
+      while ((at_name() || peek().kind == TokenKind::kParameter) && !at_end()) {
         names.push(identifier());
         if (at_name()) type_name();  // Snowflake: (x int) -> …
         if (!accept(Op::kComma)) break;
