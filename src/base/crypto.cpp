@@ -4,6 +4,7 @@
 
 namespace tideline {
 
-bool set_up_crypto() { return OPENSSL_init_crypto(0, nullptr) == 1; }
+// An option, whichever: without one nothing is done, the exit handler not registered either.
+bool set_up_crypto() { return OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CRYPTO_STRINGS, nullptr) == 1; }
 
 }  // namespace tideline
