@@ -168,6 +168,13 @@ Result<replica::View> view_of(const ClientContext& context, replica::Reader& rea
   return view;
 }
 
+Result<Opened> open_view(const Place& place) {
+  TRY(const ClientContext context, find_context(place));
+  TRY(auto reader, open_replica(context));
+  TRY(auto view, view_of(context, reader));
+  return Opened{std::move(reader), std::move(view)};
+}
+
 Error told(const sync::SyncError& failure, const ClientContext& context) {
   Error error = failure.error;
   if (failure.trouble == sync::Trouble::kUnauthenticated && error.hint.empty())

@@ -39,6 +39,13 @@ Result<replica::Reader> open_replica(const ClientContext& context);
 /// chosen; of "all", those that its name matches.
 Result<replica::View> view_of(const ClientContext& context, replica::Reader& reader);
 
+struct Opened {
+  replica::Reader reader;
+  replica::View view;
+};
+/// What a question is asked of: the replica of the directory's workspace, as view_of has it.
+Result<Opened> open_view(const Place& place);
+
 /// A failure in the words of who typed the command.
 Error told(const sync::SyncError& error, const ClientContext& context);
 

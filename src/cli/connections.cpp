@@ -109,9 +109,6 @@ Result<void> run(const ConnectionsOptions& options) {
 
 }  // namespace
 
-int connections(const ConnectionsOptions& options) {
-  const auto done = run(options);
-  return done ? kOk : report(done.error());
-}
+int connections(const ConnectionsOptions& options) { return ended(run(options)); }
 
 }  // namespace tideline::cli

@@ -158,10 +158,8 @@ void write(JsonWriter& json, const std::string& connection, const std::vector<co
 }
 
 Result<void> run(const LineageOptions& options) {
-  TRY(const ClientContext context, find_context(options.place));
-  TRY(auto reader, open_replica(context));
-  TRY(auto view, view_of(context, reader));
-  TRY(const auto states, view.lineage_states());
+  TRY(auto opened, open_view(options.place));
+  TRY(const auto states, opened.view.lineage_states());
   std::map<std::string, std::vector<const ModelState*>> connections;
   for (const ModelState& state : states) connections[state.connection].push_back(&state);
   if (options.place.json) {
@@ -184,9 +182,6 @@ Result<void> run(const LineageOptions& options) {
 
 }  // namespace
 
-int lineage_gaps(const LineageOptions& options) {
-  const auto done = run(options);
-  return done ? kOk : report(done.error());
-}
+int lineage_gaps(const LineageOptions& options) { return ended(run(options)); }
 
 }  // namespace tideline::cli

@@ -221,14 +221,8 @@ Result<void> log_out(const LogoutOptions& options) {
 
 }  // namespace
 
-int login(const LoginOptions& options) {
-  const auto done = log_in(options);
-  return done ? kOk : report(done.error());
-}
+int login(const LoginOptions& options) { return ended(log_in(options)); }
 
-int logout(const LogoutOptions& options) {
-  const auto done = log_out(options);
-  return done ? kOk : report(done.error());
-}
+int logout(const LogoutOptions& options) { return ended(log_out(options)); }
 
 }  // namespace tideline::cli

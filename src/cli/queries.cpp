@@ -15,18 +15,6 @@ namespace {
 
 using replica::Direction;
 
-struct Opened {
-  replica::Reader reader;
-  replica::View view;
-};
-
-Result<Opened> open_view(const Place& place) {
-  TRY(const ClientContext context, find_context(place));
-  TRY(auto reader, open_replica(context));
-  TRY(auto view, view_of(context, reader));
-  return Opened{std::move(reader), std::move(view)};
-}
-
 /// The one thing a name means; what else it could be is for the person to say.
 Result<replica::Target> resolve(replica::View& view, const std::string& name) {
   TRY(auto resolution, view.resolve(name));
@@ -55,8 +43,6 @@ Result<replica::Target> resolve(replica::View& view, const std::string& name) {
   }
   return fail(std::move(error));
 }
-
-int ended(const Result<void>& result) { return result ? kOk : report(result.error()); }
 
 std::string_view where_of(replica::SearchHit::Where where) {
   using Where = replica::SearchHit::Where;
@@ -278,9 +264,9 @@ Result<void> run(const LineageOptions& options) {
 
 Result<void> run(const ImpactOptions& options) {
   TRY(auto opened, open_view(options.place));
-  TRY(auto target, resolve(opened.view, options.name));
-  if (target.column == "*") target.column.reset();
-  TRY(const auto impact, opened.view.impact(target, options.limit));
+  TRY(const auto asked, resolve(opened.view, options.name));
+  TRY(const auto impact, opened.view.impact(asked, options.limit));
+  const auto& target = impact.from;
   const std::pair<const char*, const std::vector<replica::LineageNode>*> groups[] = {{"columns", &impact.columns},
                                                                                      {"influenced", &impact.influenced},
                                                                                      {"objects", &impact.objects},

@@ -160,9 +160,6 @@ Result<void> run(const StatusOptions& options) {
 
 }  // namespace
 
-int status(const StatusOptions& options) {
-  const auto done = run(options);
-  return done ? kOk : report(done.error());
-}
+int status(const StatusOptions& options) { return ended(run(options)); }
 
 }  // namespace tideline::cli

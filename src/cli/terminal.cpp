@@ -53,6 +53,8 @@ int report(const Error& error) {
   return error.reason == kWrongArguments ? kUsage : kFailed;
 }
 
+int ended(const Result<void>& result) { return result ? kOk : report(result.error()); }
+
 tl::unexpected<Error> wrong_arguments(std::string message, std::string hint) {
   return fail(Error{Code::kInvalidInput, std::move(message), std::move(hint), {}, std::string(kWrongArguments)});
 }

@@ -14,6 +14,9 @@ namespace tideline::cli {
 /// "tideline: message" and, on a line of its own, the hint. Returns the exit code for it: kUsage for wrong_arguments.
 int report(const Error& error);
 
+/// The exit code of a command that is through: kOk, or as report.
+int ended(const Result<void>& result);
+
 /// kInvalidInput: what was typed is wrong, whatever the server or a file would say.
 tl::unexpected<Error> wrong_arguments(std::string message, std::string hint = {});
 
