@@ -176,10 +176,6 @@ void write_place(JsonWriter& json, std::string_view text, sql::Span span) {
   json.key("end_line").number(end.line).key("end_column").number(end.column).end_object();
 }
 
-std::string confidence(std::uint16_t thousandths) {
-  return thousandths >= 1000 ? "1" : "0." + std::to_string(1000 + thousandths).substr(1);
-}
-
 Result<std::string> to_json(replica::View& view, const FileLineage& file, std::string_view text,
                             const LineageOptions& options) {
   std::string out;
@@ -210,7 +206,8 @@ Result<std::string> to_json(replica::View& view, const FileLineage& file, std::s
     for (const auto& edge : column.edges) {
       json.begin_object().key("source").number(static_cast<std::int64_t>(edge.source));
       json.key("type").string(to_string(edge.kind)).key("conditional").boolean(edge.conditional);
-      json.key("confidence").raw(confidence(edge.confidence)).key("reason");
+      write_confidence(json, edge.confidence);
+      json.key("reason");
       if (edge.doubt == lineage::Reason::kNone)
         json.null();
       else
@@ -282,9 +279,6 @@ Result<void> run(const LineageOptions& options) {
 
 }  // namespace
 
-int lineage_of_file(const LineageOptions& options) {
-  const auto done = run(options);
-  return done ? kOk : report(done.error());
-}
+int lineage_of_file(const LineageOptions& options) { return ended(run(options)); }
 
 }  // namespace tideline::cli

@@ -5,6 +5,7 @@
 
 #include "cli/terminal.h"
 #include "lineage/reason.h"
+#include "model/confidence.h"
 
 namespace tideline::cli {
 
@@ -41,6 +42,12 @@ void write_ref_members(JsonWriter& json, const ObjectRef& object, const std::opt
   json.key("object_type").string(object.object_type).key("connection_id").string(object.connection.to_string());
   json.key("here").boolean(object.own).key("in_replica").boolean(object.here);
   if (column) json.key("column").string(*column);
+}
+
+void write_confidence(JsonWriter& json, std::int64_t thousandths) {
+  std::string number;
+  append_confidence(number, thousandths);
+  json.key("confidence").raw(number);
 }
 
 void write_ref(JsonWriter& json, const ObjectRef& object, const std::optional<std::string>& column) {
@@ -190,10 +197,8 @@ void write_lineage(JsonWriter& json, const Lineage& lineage, const NodeNotes& no
   for (const auto& edge : lineage.edges) {
     json.begin_object().key("source").number(static_cast<std::int64_t>(edge.source));
     json.key("target").number(static_cast<std::int64_t>(edge.target)).key("type").string(edge.type);
-    json.key("expression")
-        .optional_string(edge.expression)
-        .key("confidence")
-        .raw(std::to_string(static_cast<double>(edge.confidence) / 1000).substr(0, 5));
+    json.key("expression").optional_string(edge.expression);
+    write_confidence(json, edge.confidence);
     json.key("conditional").boolean(edge.conditional).key("reason");
     json.optional_string(edge.reason.empty() ? std::nullopt : std::optional(edge.reason));
     json.end_object();

@@ -24,6 +24,9 @@ void write_ref(JsonWriter& json, const replica::ObjectRef& object, const std::op
 /// The same without the braces.
 void write_ref_members(JsonWriter& json, const replica::ObjectRef& object, const std::optional<std::string>& column);
 
+/// "confidence": 0.95 of 950 thousandths.
+void write_confidence(JsonWriter& json, std::int64_t thousandths);
+
 /// What is said of the nodes of a lineage beside their edges, by node; may be shorter than they are.
 struct NodeNote {
   std::optional<std::string> constant{};

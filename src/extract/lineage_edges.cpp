@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "extract/lineage_text.h"
+#include "model/confidence.h"
 
 namespace tideline::extract {
 namespace {
@@ -26,13 +27,6 @@ std::map<std::string, std::string> metadata_of(const MergedEdges::Edge& edge) {
   if (edge.conditional) members["conditional"] = "true";
   if (edge.doubt != Reason::kNone) members["reason"] = json_string(to_string(edge.doubt));
   return members;
-}
-
-/// Of thousandths below 1000: 950 is 0.95.
-std::string decimal(std::uint16_t thousandths) {
-  std::string digits = std::to_string(1000 + thousandths);
-  while (digits.size() > 2 && digits.back() == '0') digits.pop_back();
-  return "0." + digits.substr(1);
 }
 
 }  // namespace
@@ -99,7 +93,7 @@ void EphemeralEdges::add(const MergedEdges::Edge& edge, const EdgeTarget& target
   members["target_column"] = json_string(target.name);
   members["transformation_type"] = json_string(to_string(edge.kind));
   if (target.expression) members["expression"] = json_string(*target.expression);
-  if (edge.confidence < 1000) members["confidence"] = decimal(edge.confidence);
+  if (edge.confidence < 1000) append_confidence(members["confidence"], edge.confidence);
   of_[edge.source.object].push_back(with_members({}, members).text);
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "model/confidence.h"
 #include "wire/rows.h"
 
 namespace tideline::wire {
@@ -54,7 +55,5 @@ class JsonRows {
 
 /// Appends the 36 characters of an id, without quotes.
 void append_uuid(std::string& out, const Uuid& id);
-/// Appends thousandths as a number, without trailing zeros: 950 → 0.95, 1000 → 1.
-void append_confidence(std::string& out, std::int64_t thousandths);
 
 }  // namespace tideline::wire
