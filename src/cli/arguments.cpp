@@ -9,6 +9,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "base/edit_distance.h"
 #include "cli/admin_arguments.h"
 #include "cli/client_arguments.h"
 #include "cli/config_file.h"
@@ -233,23 +234,6 @@ struct Arguments {
   }
 };
 
-/// How many letters are to be changed, added, left out or swapped; names are short.
-std::size_t distance(const std::string& a, const std::string& b) {
-  std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
-  for (std::size_t i = 0; i <= a.size(); ++i) {
-    for (std::size_t j = 0; j <= b.size(); ++j) {
-      if (i == 0 || j == 0) {
-        d[i][j] = i + j;
-        continue;
-      }
-      d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
-    }
-  }
-  return d[a.size()][b.size()];
-}
-
 /// "did you mean …? " or nothing.
 std::string suggestion(const std::string& word, const std::vector<std::string>& names) {
   constexpr std::size_t kLongest = 32;
@@ -257,7 +241,7 @@ std::string suggestion(const std::string& word, const std::vector<std::string>& 
   const std::string* best = nullptr;
   std::size_t least = std::min<std::size_t>(3, word.size() / 3 + 1);
   for (const std::string& name : names)
-    if (const std::size_t one = distance(word, name); one < least) least = one, best = &name;
+    if (const std::size_t one = edit_distance(word, name); one < least) least = one, best = &name;
   return best ? "did you mean " + *best + "? " : "";
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "base/edit_distance.h"
 #include "base/text.h"
 #include "replica/view_impl.h"
 
@@ -194,20 +195,6 @@ class Resolver {
   std::optional<Target> without_column_;
 };
 
-/// How many letters have to be changed, put in or left out.
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, changed}));
-    }
-  }
-  return row.back();
-}
-
 constexpr std::size_t kColumnsNamed = 5;
 
 /// "It has amount, amount_cents …": the nearest ones.
@@ -219,7 +206,7 @@ std::string columns_near(const std::vector<ColumnDetails>& columns, std::string_
   for (std::size_t i = 0; i < columns.size(); ++i) {
     const std::string name = ascii_lower(std::string_view(columns[i].name).substr(0, kLongest));
     const bool inside = name.find(lower) != std::string::npos || lower.find(name) != std::string::npos;
-    near.emplace_back(inside ? 0 : distance(lower, name), i);
+    near.emplace_back(inside ? 0 : edit_distance(lower, name), i);
   }
   std::sort(near.begin(), near.end());
   std::string text = "It has ";
