@@ -87,34 +87,25 @@ class Steps {
   }
 
  private:
-  std::string_view sql(bool of_column) const {
-    // Out of ephemeral models the edges stand with the dependency on them (docs/lineage.md).
-    static constexpr std::string_view kColumnsUp =
-        "select source_object_id, source_column, transformation_type, expression, confidence, source_connection_id, "
-        "source_full_name, metadata ->> 'conditional', metadata ->> 'reason' "
-        "from columns_lineage where target_object_id = ?1 and target_column = ?2 collate nocase "
-        "union all select d.source_object_id, e.value ->> 'source_column', e.value ->> 'transformation_type', "
-        "e.value ->> 'expression', cast(round(1000 * coalesce(e.value ->> 'confidence', 1)) as integer), "
-        "d.source_connection_id, d.source_full_name, e.value ->> 'conditional', e.value ->> 'reason' "
-        "from dependencies d, json_each(d.metadata, '$.columns') e "
-        "where d.target_object_id = ?1 and e.value ->> 'target_column' = ?2 collate nocase";
-    static constexpr std::string_view kColumnsDown =
-        "select target_object_id, target_column, transformation_type, expression, confidence, connection_id, '', "
-        "metadata ->> 'conditional', metadata ->> 'reason' "
-        "from columns_lineage where source_object_id = ?1 and source_column = ?2 collate nocase "
-        "union all select d.target_object_id, e.value ->> 'target_column', e.value ->> 'transformation_type', "
-        "e.value ->> 'expression', cast(round(1000 * coalesce(e.value ->> 'confidence', 1)) as integer), "
-        "d.connection_id, '', e.value ->> 'conditional', e.value ->> 'reason' "
-        "from dependencies d, json_each(d.metadata, '$.columns') e "
-        "where d.source_object_id = ?1 and e.value ->> 'source_column' = ?2 collate nocase";
-    static constexpr std::string_view kObjectsUp =
-        "select source_object_id, '', dependency_type, expression, confidence, source_connection_id, "
-        "source_full_name, 0, '' from dependencies where target_object_id = ?1";
-    static constexpr std::string_view kObjectsDown =
-        "select target_object_id, '', dependency_type, expression, confidence, connection_id, '', 0, '' "
-        "from dependencies where source_object_id = ?1";
+  /// From the node `at` (?1, ?2 its column) to what is `there`: downstream ends are always in the replica.
+  std::string sql(bool of_column) const {
     const bool up = direction_ == Direction::kUpstream;
-    return of_column ? (up ? kColumnsUp : kColumnsDown) : (up ? kObjectsUp : kObjectsDown);
+    const std::string at = up ? "target" : "source", there = up ? "source" : "target";
+    const std::string place = up ? "d.source_connection_id, d.source_full_name" : "d.connection_id, ''";
+    const std::string there_id = "select d." + there + "_object_id, ", from_id = " where d." + at + "_object_id = ?1";
+    if (!of_column)
+      return there_id + "'', d.dependency_type, d.expression, d.confidence, " + place + ", 0, '' from dependencies d" +
+             from_id;
+    // Out of ephemeral models the edges stand with the dependency on them (docs/lineage.md).
+    return there_id + "d." + there + "_column, d.transformation_type, d.expression, d.confidence, " + place +
+           ", d.metadata ->> 'conditional', d.metadata ->> 'reason' from columns_lineage d" + from_id + " and d." + at +
+           "_column = ?2 collate nocase union all " + there_id + "e.value ->> '" + there +
+           "_column', e.value ->> 'transformation_type', e.value ->> 'expression', "
+           "cast(round(1000 * coalesce(e.value ->> 'confidence', 1)) as integer), " +
+           place +
+           ", e.value ->> 'conditional', e.value ->> 'reason' from dependencies d, json_each(d.metadata, '$.columns') "
+           "e" +
+           from_id + " and e.value ->> '" + at + "_column' = ?2 collate nocase";
   }
 
   View::Impl& impl_;
