@@ -173,8 +173,8 @@ store::awaitable<std::optional<std::string>> earlier_dialect(store::Database& da
   co_return std::nullopt;
 }
 
-/// What brought each source that is present. `dialect`: of the connection, where the artifacts do not say it.
-std::string sources_json(const extract::Artifacts& artifacts, const std::string& dialect) {
+/// What brought each source that is present. `adapter`: the artifacts', or the connection's where they do not say it.
+std::string sources_json(const extract::Artifacts& artifacts, const std::string& adapter) {
   std::string text;
   JsonWriter json(text);
   const auto put_time = [&](const std::optional<Timestamp>& time) {
@@ -185,7 +185,6 @@ std::string sources_json(const extract::Artifacts& artifacts, const std::string&
   json.begin_object();
   if (manifest.from_project) {  // what a manifest brought before keeps its entry
     json.key("project").begin_object().key("project_name").string(manifest.project_name);
-    const std::string& adapter = manifest.adapter_type.empty() ? dialect : manifest.adapter_type;
     if (!adapter.empty()) json.key("adapter_type").string(adapter);
     json.end_object();
   } else {
@@ -227,9 +226,8 @@ store::awaitable<Result<ArtifactPushOutcome>> push_artifacts(store::Database& da
   std::optional<std::string> dialect;
   if (artifacts->manifest().from_project) dialect = co_await earlier_dialect(database, push, deadline);
   const std::string& adapter = artifacts->manifest().adapter_type;
-  ArtifactLineage lineage(*artifacts, adapter.empty() ? dialect.value_or("") : adapter,
-                          std::max(std::thread::hardware_concurrency(), 1U));
-  const std::string earlier = dialect.value_or("");
+  const std::string spoken = adapter.empty() ? dialect.value_or("") : adapter;
+  ArtifactLineage lineage(*artifacts, spoken, std::max(std::thread::hardware_concurrency(), 1U));
   const ArtifactRows rows(*artifacts, std::move(dialect), lineage);
   store::PushRequest request{.tenant = push.tenant,
                              .target = push.target,
@@ -237,7 +235,7 @@ store::awaitable<Result<ArtifactPushOutcome>> push_artifacts(store::Database& da
                              .force = push.force,
                              .generated_at = artifacts->manifest().generated_at,
                              .catalog_generated_at = std::nullopt,
-                             .sources = sources_json(*artifacts, earlier),
+                             .sources = sources_json(*artifacts, spoken),
                              .commit = push.commit,
                              .branch = push.branch};
   if (const auto* catalog = artifacts->catalog()) request.catalog_generated_at = catalog->generated_at;
