@@ -31,6 +31,13 @@ def admin(server):
     return server.client(organization, server.user(organization, "admin@acme.example", "admin"))
 
 
+@pytest.fixture()
+def acme(server, request):
+    """An admin of an organization of the test's own."""
+    organization = server.organization(request.node.name)
+    return server.client(organization, server.user(organization, f"{request.node.name}@acme.example", "admin"))
+
+
 @pytest.fixture(scope="module")
 def member(server, admin):
     return admin.as_user(server.user(admin.organization, "member@acme.example"))

@@ -57,6 +57,12 @@ class Developer:
             self.git("remote", "add", "origin", remote, cwd=root)
         return project
 
+    def at_work(self):
+        """Logged in, in a clone of acme/shop: `shop`."""
+        self.login()
+        self.shop = self.clone("shop")
+        return self
+
     def git(self, *arguments, cwd):
         subprocess.run(["git", *arguments], cwd=cwd, check=True, env=self.environment(), capture_output=True)
 

@@ -34,14 +34,6 @@ def golden(name, text):
 
 
 @pytest.fixture()
-def acme(server, request):
-    """An organization of the test's own, its admin, and what it takes to make developers."""
-    organization = server.organization(request.node.name)
-    admin = server.client(organization, server.user(organization, f"{request.node.name}@acme.example", "admin"))
-    return admin
-
-
-@pytest.fixture()
 def developers(server, acme, tmp_path):
     made = []
 
@@ -552,36 +544,38 @@ def test_status_says_what_was_refused_where_the_token_is_from_and_what_is_synced
     assert "nothing yet: tideline sync" in ada.text("status", cwd=elsewhere)
 
 
+@contextlib.contextmanager
+def mounted(directory, options):
+    """A file system in memory at `directory`, which is made; skipped where that is not allowed."""
+    directory.mkdir(parents=True)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tideline-test", directory], capture_output=True).returncode:
+        pytest.skip("needs the right to mount")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", directory], check=True)
+
+
 def test_a_home_that_may_not_be_written_is_told_with_a_way_out(acme, ada):
     push_shop(acme)
     ada.login()
     clone = ada.clone("shop")
-    ada.data.mkdir(parents=True)
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tideline-test", ada.data], capture_output=True).returncode:
-        pytest.skip("needs the right to mount")
-    try:
+    with mounted(ada.data, "ro"):
         done = ada.run("sync", cwd=clone, check=False)
         assert done.returncode == 1 and "Read-only file system" in done.stderr and "XDG_DATA_HOME" in done.stderr, done
-    finally:
-        subprocess.run(["umount", "-l", ada.data], check=True)
 
 
 def test_a_full_disk_is_named_and_no_half_made_file_stays(acme, ada):
     push_shop(acme)
     ada.login()
     clone = ada.clone("shop")
-    ada.data.mkdir(parents=True)
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tideline-test", ada.data], capture_output=True).returncode:
-        pytest.skip("needs the right to mount a small disk")
-    try:
+    with mounted(ada.data, "size=400k"):
         done = ada.run("sync", cwd=clone, check=False)
         assert done.returncode == 1 and "disk is full" in done.stderr and f"Make room in {ada.data}." in done.stderr, done
         assert not list(ada.data.glob("*.sqlite.[0-9]*")), "what does not fit does not stay"
         subprocess.run(["mount", "-o", "remount,size=10m", ada.data], check=True)
         assert ada.json("sync", cwd=clone)["changed"]
         assert ada.json("verify", cwd=clone)["sound"]
-    finally:
-        subprocess.run(["umount", "-l", ada.data], check=True)
 
 
 # ---- The command line itself

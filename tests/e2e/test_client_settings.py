@@ -14,12 +14,19 @@ SHOP = harness.ROOT / "examples/shop/target"
 
 
 @pytest.fixture()
-def ada(server, request, tmp_path):
-    organization = server.organization(request.node.name)
-    developer = Developer(tmp_path / "ada", server, organization, server.user(organization, f"{request.node.name}@acme.example", "admin"))
-    developer.admin = server.client(organization, developer.token)
+def ada(server, acme, tmp_path):
+    developer = Developer(tmp_path / "ada", server, acme.organization, acme.token)
+    developer.admin = acme
     yield developer
     developer.close()
+
+
+def synced(ada):
+    ada.login()
+    clone = ada.clone("shop")
+    ada.admin.push("acme/shop", SHOP / "manifest.json")
+    ada.run("sync", cwd=clone)
+    return clone
 
 
 def test_login_says_that_the_token_is_a_variables(ada):
@@ -45,10 +52,7 @@ def test_a_refused_token_is_said_to_be_a_variables(ada, server):
 
 
 def test_a_broken_file_of_tokens_stops_only_what_needs_one(ada):
-    ada.login()
-    clone = ada.clone("shop")
-    ada.admin.push("acme/shop", SHOP / "manifest.json")
-    ada.run("sync", cwd=clone)
+    clone = synced(ada)
     file = ada.home / ".config/tideline/credentials.toml"
     broken = file.read_text() + "x = [\n"
     file.write_text(broken)
@@ -63,10 +67,7 @@ def test_a_broken_file_of_tokens_stops_only_what_needs_one(ada):
 
 
 def test_a_misspelt_setting_is_told_once(ada):
-    ada.login()
-    clone = ada.clone("shop")
-    ada.admin.push("acme/shop", SHOP / "manifest.json")
-    ada.run("sync", cwd=clone)
+    clone = synced(ada)
     file = ada.home / ".config/tideline/config.toml"
     file.write_text(f'color = true\n[workspaces."{clone}"]\nidentifer = "acme/shop"\nserver = 3\n')
     done = ada.run("search", "order", cwd=clone)
@@ -106,10 +107,7 @@ def test_connections_that_share_a_name_are_told_apart(ada):
 
 
 def test_options_take_one_value_each(ada):
-    ada.login()
-    clone = ada.clone("shop")
-    ada.admin.push("acme/shop", SHOP / "manifest.json")
-    ada.run("sync", cwd=clone)
+    clone = synced(ada)
     models = ada.json("search", "--type", "model", "order", cwd=clone)["hits"]
     assert models and {(hit["kind"], hit["object_type"]) for hit in models} == {("object", "model")}
     both = ada.json("search", "--type", "model", "--type", "source,seed", "order", cwd=clone)["hits"]

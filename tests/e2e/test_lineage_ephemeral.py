@@ -73,13 +73,9 @@ def test_edges_see_through_them_and_come_from_them(admin):
 
 
 @pytest.fixture()
-def ada(server, request, tmp_path):
-    organization = server.organization(request.node.name)
-    admin = server.client(organization, server.user(organization, f"{request.node.name}@acme.example", "admin"))
-    admin.push("acme/shop", document())
-    developer = Developer(tmp_path / "ada", server, organization, admin.token)
-    developer.login()
-    developer.shop = developer.clone("shop")
+def ada(server, acme, tmp_path):
+    acme.push("acme/shop", document())
+    developer = Developer(tmp_path / "ada", server, acme.organization, acme.token).at_work()
     developer.run("sync", cwd=developer.shop)
     return developer
 

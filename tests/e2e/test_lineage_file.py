@@ -12,15 +12,11 @@ SHOP = harness.ROOT / "examples/shop/target"
 
 
 @pytest.fixture()
-def ada(server, request, tmp_path):
+def ada(server, acme, tmp_path):
     """A developer in the workspace of acme/shop, synced."""
-    organization = server.organization(request.node.name)
-    admin = server.client(organization, server.user(organization, f"{request.node.name}@acme.example", "admin"))
-    admin.push("acme/shop", SHOP / "manifest.json", SHOP / "catalog.json")
-    developer = Developer(tmp_path / "ada", server, organization, admin.token)
-    developer.admin = admin
-    developer.login()
-    developer.shop = developer.clone("shop")
+    acme.push("acme/shop", SHOP / "manifest.json", SHOP / "catalog.json")
+    developer = Developer(tmp_path / "ada", server, acme.organization, acme.token).at_work()
+    developer.admin = acme
     (developer.shop / "models").mkdir()
     developer.run("sync", cwd=developer.shop)
     return developer

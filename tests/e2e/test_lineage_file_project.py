@@ -41,9 +41,7 @@ FILES = {
 def ada(server, tmp_path_factory):
     organization = server.organization("files_of_projects")
     admin = server.client(organization, server.user(organization, "files@acme.example", "admin"))
-    developer = Developer(tmp_path_factory.mktemp("ada") / "home", server, organization, admin.token)
-    developer.login()
-    developer.shop = developer.clone("shop")
+    developer = Developer(tmp_path_factory.mktemp("ada") / "home", server, organization, admin.token).at_work()
     for name, text in FILES.items():
         path = developer.shop / name
         path.parent.mkdir(parents=True, exist_ok=True)

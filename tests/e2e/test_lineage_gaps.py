@@ -15,15 +15,11 @@ SQL = {
 
 
 @pytest.fixture()
-def ada(server, request, tmp_path):
-    organization = server.organization(request.node.name)
-    admin = server.client(organization, server.user(organization, f"{request.node.name}@acme.example", "admin"))
+def ada(server, acme, tmp_path):
     document = project(SQL)
     document["nodes"]["model.shop.base"]["columns"] = {"note": {"name": "note"}}
-    admin.push("acme/shop", document)
-    developer = Developer(tmp_path / "ada", server, organization, admin.token)
-    developer.login()
-    developer.shop = developer.clone("shop")
+    acme.push("acme/shop", document)
+    developer = Developer(tmp_path / "ada", server, acme.organization, acme.token).at_work()
     developer.run("sync", cwd=developer.shop)
     return developer
 

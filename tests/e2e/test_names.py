@@ -11,12 +11,6 @@ SHOP = harness.ROOT / "examples/shop/target"
 
 
 @pytest.fixture()
-def acme(server, request):
-    organization = server.organization(request.node.name)
-    return server.client(organization, server.user(organization, f"{request.node.name}@acme.example", "admin"))
-
-
-@pytest.fixture()
 def ada(server, acme, tmp_path):
     developer = Developer(tmp_path / "ada", server, acme.organization,
                           server.user(acme.organization, f"ada.{tmp_path.name}@acme.example"))
