@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "extract/json_value.h"
 #include "sql/parser.h"
 
 namespace tideline::extract {
@@ -57,15 +58,7 @@ JsonText with_members(const JsonText& json, const std::map<std::string, std::str
   if (const auto parsed = Json::parse(json.text, "metadata"); parsed && parsed->if_object() != nullptr)
     for (const auto& [key, value] : *parsed->if_object()) members[key] = value.canonical();
   for (const auto& [key, value] : more) members[key] = value;
-  std::string out = "{";
-  for (const auto& [key, value] : members) {
-    if (out.size() > 1) out += ',';
-    append_json_string(out, key);
-    out += ':';
-    out += value;
-  }
-  out += '}';
-  return {std::move(out)};
+  return {object_of({members.begin(), members.end()})};
 }
 
 std::string json_string(std::string_view text) {

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "extract/json_value.h"
 #include "extract/project.h"
 
 namespace tideline::extract {
@@ -25,18 +26,7 @@ class Metadata {
     append_json_string(json, *value);
     add(std::move(key), std::move(json));
   }
-  JsonText finish() && {
-    std::sort(members_.begin(), members_.end());
-    std::string out = "{";
-    for (const auto& [key, json] : members_) {
-      if (out.size() > 1) out += ',';
-      append_json_string(out, key);
-      out += ':';
-      out += json;
-    }
-    out += '}';
-    return {std::move(out)};
-  }
+  JsonText finish() const { return {object_of(members_)}; }
 
  private:
   std::vector<std::pair<std::string, std::string>> members_;
@@ -120,7 +110,7 @@ ColumnRecord to_column(const CatalogColumn* catalog, const ManifestColumn* manif
     row.description = catalog->comment;
     metadata.text("description_from", "catalog");
   }
-  row.metadata = std::move(metadata).finish();
+  row.metadata = metadata.finish();
   return row;
 }
 
@@ -261,7 +251,7 @@ ObjectRows to_rows(const ObjectFacts& facts, const Retained* retained, const Con
     of_catalog.text("type", catalog->type);
     of_catalog.text("owner", catalog->owner);
     of_catalog.text("comment", catalog->comment);
-    metadata.add("catalog", std::move(of_catalog).finish().text);
+    metadata.add("catalog", of_catalog.finish().text);
   }
   metadata.text("owner", facts.owner ? facts.owner : catalog != nullptr ? catalog->owner : std::nullopt);
   const std::string& type = facts.object_type;
@@ -269,7 +259,7 @@ ObjectRows to_rows(const ObjectFacts& facts, const Retained* retained, const Con
     metadata.text("columns_from", catalog != nullptr && !catalog->columns.empty() ? "catalog"
                                   : rows.columns.empty()                          ? "none"
                                                                                   : "manifest");
-  object.metadata = std::move(metadata).finish();
+  object.metadata = metadata.finish();
 
   for (const auto& fact : facts.dependencies) {
     DependencyRecord& row = rows.dependencies.emplace_back();
