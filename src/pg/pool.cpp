@@ -27,8 +27,8 @@ using ConnectionPtr = std::unique_ptr<Connection>;
 
 struct Waiter {
   const std::shared_ptr<Gate> gate = std::make_shared<Gate>();
-  ConnectionPtr connection;  // granted
-  bool refused = false;      // the pool was closed
+  ConnectionPtr connection;      // granted
+  std::optional<Error> refusal;  // given instead
 };
 
 struct PoolState : std::enable_shared_from_this<PoolState> {
@@ -48,7 +48,8 @@ struct PoolState : std::enable_shared_from_this<PoolState> {
   bool closed = false;
   std::chrono::milliseconds backoff{0};
   Deadline retry_at = Deadline::min();
-  std::optional<Error> last_error;
+  std::optional<Error> last_error;              // of the attempts to connect; none when the last one succeeded
+  Deadline away_since;                          // when the first of them began; holds with last_error
   std::shared_ptr<Gate> all_back;               // opened when a closed pool has nothing out any more
   std::vector<std::shared_ptr<Gate>> sleepers;  // of tasks that wait out the backoff
 
@@ -71,6 +72,17 @@ struct PoolState : std::enable_shared_from_this<PoolState> {
   void grow();
   void settle() {
     if (closed && in_use + connecting + recovering == 0 && all_back) all_back->open();
+  }
+  void refuse_all(const Error& error) {
+    for (const auto& waiter : waiters) {
+      waiter->refusal = error;
+      waiter->gate->open();
+    }
+    waiters.clear();
+  }
+  // Not one connection, and none to be had for as long as anybody should wait for it.
+  bool is_given_up() const {
+    return last_error && in_use + idle.size() + recovering == 0 && is_past(away_since + options.patience);
   }
   Error away() const {
     Error error{Code::kUnavailable, "no database connection came free in time", "try again", {}};
@@ -128,7 +140,8 @@ awaitable<void> connect_task(std::shared_ptr<PoolState> pool) {
         break;
       }
     }
-    auto connection = co_await open_one(pool, within(pool->options.connect_timeout));
+    const Deadline begun = std::chrono::steady_clock::now();
+    auto connection = co_await open_one(pool, begun + pool->options.connect_timeout);
     ConnectionPtr surplus;
     const std::lock_guard lock(pool->mutex);
     if (connection) {
@@ -143,10 +156,14 @@ awaitable<void> connect_task(std::shared_ptr<PoolState> pool) {
       break;
     }
     ++pool->failed_connects;
-    if (!pool->last_error) log(LogLevel::kWarning, "database not reached", {{"reason", connection.error().detail}});
+    if (!pool->last_error) {
+      log(LogLevel::kWarning, "database not reached", {{"reason", connection.error().detail}});
+      pool->away_since = begun;
+    }
     pool->last_error = std::move(connection).error();
     pool->backoff = std::clamp(pool->backoff * 2, kFirstBackoff, kLongestBackoff);
     pool->retry_at = within(pool->backoff);
+    if (pool->is_given_up()) pool->refuse_all(pool->away());
     if (pool->closed || pool->waiters.size() < pool->connecting) {
       --pool->connecting;
       pool->settle();
@@ -257,14 +274,12 @@ awaitable<Result<std::unique_ptr<Pool>>> Pool::open(boost::asio::any_io_executor
 
 namespace detail {
 namespace {
+Error shutting_down() { return {Code::kUnavailable, "the server is shutting down", "try again", {}}; }
+
 std::vector<ConnectionPtr> shut(PoolState& pool) {
   const std::lock_guard lock(pool.mutex);
   pool.closed = true;
-  for (const auto& waiter : pool.waiters) {
-    waiter->refused = true;
-    waiter->gate->open();
-  }
-  pool.waiters.clear();
+  pool.refuse_all(shutting_down());
   for (const auto& sleeper : pool.sleepers) sleeper->open();
   return std::exchange(pool.idle, {});
 }
@@ -293,7 +308,7 @@ awaitable<Result<Lease>> Pool::acquire(Deadline deadline) {
   std::vector<ConnectionPtr> dead;  // closed after the mutex is released
   {
     const std::lock_guard lock(pool->mutex);
-    if (pool->closed) co_return fail(Code::kUnavailable, "the server is shutting down", "try again");
+    if (pool->closed) co_return fail(detail::shutting_down());
     while (pool->waiters.empty() && !pool->idle.empty()) {
       ConnectionPtr connection = std::move(pool->idle.back());
       pool->idle.pop_back();
@@ -314,8 +329,7 @@ awaitable<Result<Lease>> Pool::acquire(Deadline deadline) {
   co_await Gate::wait(waiter->gate, deadline);
   const std::lock_guard lock(pool->mutex);
   if (waiter->connection) co_return Lease(pool, std::move(waiter->connection));
-  if (waiter->refused) co_return fail(Code::kUnavailable, "the server is shutting down", "try again");
-  co_return fail(pool->away());
+  co_return fail(waiter->refusal ? std::move(*waiter->refusal) : pool->away());
 }
 
 PoolStats Pool::stats() const {

@@ -4,7 +4,8 @@
 //
 // Waiters are served in the order they came. A connection comes back clean: what was left open is rolled back, and what
 // is broken is closed and replaced. When the server is away, attempts to connect back off (up to 1 s) while the waiters
-// keep their own deadlines, so a restart of the database costs its waiters time, not their requests.
+// wait, so a restart of the database costs its waiters time, not their requests. When it has been away for `patience`,
+// each attempt that fails refuses them all.
 
 #include <cstddef>
 #include <memory>
@@ -22,6 +23,7 @@ struct PoolOptions {
   /// Run on each new connection before its first use, e.g. "set statement_timeout = '30s'; set plan_cache_mode = …".
   std::string init_sql;
   std::chrono::milliseconds connect_timeout{10'000};
+  std::chrono::milliseconds patience{5'000};  // with a server that is away; while a connection is held it does not end
   ConnectOptions connect;
 };
 
@@ -70,8 +72,8 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  /// A healthy connection outside any transaction; kUnavailable when none came free in time, when too many wait, or
-  /// when the pool is closed.
+  /// A healthy connection outside any transaction; kUnavailable when none came free in time, when the server is away,
+  /// when too many wait, or when the pool is closed.
   awaitable<Result<Lease>> acquire(Deadline deadline);
 
   PoolStats stats() const;

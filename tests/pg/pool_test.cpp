@@ -44,10 +44,13 @@ class PoolTest : public test::DatabaseTest {
   }
   Pool& open(std::size_t max, std::size_t max_waiting = 4096, std::string init = {}) {
     PoolOptions options;
-    options.conninfo = conninfo();
     options.max_size = max;
     options.max_waiting = max_waiting;
     options.init_sql = std::move(init);
+    return open(std::move(options));
+  }
+  Pool& open(PoolOptions options) {
+    options.conninfo = conninfo();
     pool_ = must(await(Pool::open(workers_.get_executor(), std::move(options), soon())));
     return *pool_;
   }
@@ -187,6 +190,76 @@ TEST_F(PoolTest, AWrongAddressIsToldAtOnce) {
   PoolOptions options;
   options.conninfo = "host=/nonexistent";
   EXPECT_EQ(await(Pool::open(workers_.get_executor(), options, soon())).error().code, Code::kUnavailable);
+}
+
+// As a server that is away: nobody new comes in, and who is in goes.
+class AwayTest : public PoolTest {
+ protected:
+  void SetUp() override {
+    PoolTest::SetUp();
+    const std::string elsewhere = test::SharedCluster::instance().cluster().conninfo("postgres", "postgres");
+    outside_ = must(run(Connection::connect(io.get_executor(), elsewhere, soon())));
+  }
+  void open_with(std::chrono::milliseconds patience) {
+    PoolOptions options;
+    options.max_size = 2;
+    options.patience = patience;
+    open(std::move(options));
+  }
+  void TearDown() override {
+    outside_.reset();
+    PoolTest::TearDown();
+  }
+  void admit(bool allowed) {
+    must(run(outside_->script("alter database " + database() + " allow_connections " + (allowed ? "true" : "false"),
+                              soon())));
+  }
+  void throw_out() {
+    must(
+        run(outside_->exec({nullptr, "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = $1"},
+                           std::move(Params().add(database())), soon())));
+  }
+
+  std::unique_ptr<Connection> outside_;
+};
+
+TEST_F(AwayTest, WhoWaitsForAServerThatIsAwayIsRefusedLongBeforeHisDeadline) {
+  open_with(300ms);
+  admit(false);
+  throw_out();
+  const auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < 2; ++i) {  // those that come later as well
+    const auto refused = await(pool_->acquire(within(60s)));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::kUnavailable);
+    EXPECT_NE(refused.error().detail.find("not currently accepting connections"), std::string::npos)
+        << refused.error().detail;
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 30s);
+  admit(true);
+  EXPECT_EQ(must(await(lease()->exec(kOne, soon()))).int64(0, 0), 1);
+}
+
+TEST_F(AwayTest, AShortAbsenceCostsTimeAndNoRequest) {
+  open_with(60s);
+  admit(false);
+  throw_out();
+  auto waiting = asio::co_spawn(workers_, pool_->acquire(soon()), asio::use_future);
+  wait_until([](const PoolStats& s) { return s.failed_connects > 0; });
+  admit(true);
+  EXPECT_TRUE(waiting.get());
+}
+
+TEST_F(AwayTest, WhereAConnectionIsHeldItIsWaitedFor) {
+  open_with(300ms);
+  Lease held = lease();
+  admit(false);
+  auto waiting = asio::co_spawn(workers_, pool_->acquire(soon()), asio::use_future);
+  std::this_thread::sleep_for(600ms);  // twice the patience
+  EXPECT_EQ(pool_->stats().waiting, 1u);
+  EXPECT_GT(pool_->stats().failed_connects, 0u);
+  held.release();
+  EXPECT_TRUE(waiting.get());
 }
 
 TEST_F(PoolTest, CloseFailsWaitersAndWaitsForLeases) {

@@ -108,6 +108,7 @@ class DatabaseTest : public ::testing::Test {
   void SetUp() override { database_ = SharedCluster::instance().create_database(); }
   void TearDown() override { SharedCluster::instance().drop_database(database_); }
 
+  const std::string& database() const { return database_; }
   std::string conninfo(const std::string& role = "postgres") const {
     return SharedCluster::instance().cluster().conninfo(role, database_);
   }
