@@ -21,13 +21,6 @@ unsigned __int128 number(std::string_view bytes) {
   return value;
 }
 
-RowHash hash_at(Statement& statement, int column) {
-  RowHash hash;
-  const std::string_view bytes = statement.bytes_at(column);
-  if (bytes.size() == hash.bytes.size()) std::memcpy(hash.bytes.data(), bytes.data(), bytes.size());
-  return hash;
-}
-
 void add_mismatches(const KnownConnection& connection, const Digest& actual, std::vector<Mismatch>& out) {
   for (const Kind kind : kKinds)
     if (actual.of(kind) != connection.digest.of(kind))
@@ -81,7 +74,7 @@ class Merge {
       staged.integer(1, rowid);
       TRY(const bool there, staged.step());
       if (!there) return fail(Code::kCorrupt, "The replica's file is damaged.", "Run `tideline verify --repair`.");
-      TRY_VOID(merge(connection, kind, found, staged, bucket));
+      TRY_VOID(merge(connection, kind, id, found, staged, bucket));
       staged.reset();
     }
     return {};
@@ -136,8 +129,8 @@ class Merge {
   }
 
   /// One staged row or tombstone: row_version, row_hash, row.
-  Result<void> merge(ConnectionId connection, Kind kind, const std::optional<RowTable::Found>& found, Statement& staged,
-                     KindDigest& bucket) {
+  Result<void> merge(ConnectionId connection, Kind kind, const Uuid& id, const std::optional<RowTable::Found>& found,
+                     Statement& staged, KindDigest& bucket) {
     if (staged.is_null(1)) {
       if (!found || found->connection != connection.value) return {};
       TRY_VOID(remove(kind, found->seq));
@@ -147,8 +140,9 @@ class Merge {
     if (found && found->connection != connection.value && !is_stray(*found))
       return fail(Code::kCorrupt, "The server sent a row that another connection has.");
     const Version version{staged.integer_at(0)};
-    const RowHash hash = hash_at(staged, 1);
-    TRY(const auto fields, wire::read_row_bytes(staged.bytes_at(2)));
+    const auto row = read_staged(connection, kind, id, staged.bytes_at(1), staged.bytes_at(2));
+    if (!row) return {};  // missing then, which the digest says
+    const auto& [hash, fields] = *row;
     RowTable& table = open_.table(kind);
     if (found) {
       RowTable::Change change;
@@ -215,32 +209,40 @@ Result<void> delete_applied(Database& database, ConnectionId connection) {
   return {};
 }
 
-/// Of all connections, from the hashes as they are stored: what was received and nothing else, in a file that was just
-/// made.
+/// Of all connections, from the columns of their rows: a file that is being made may have lain there for long.
 Result<std::vector<std::pair<ConnectionId, Buckets>>> buckets_of_all(Database& database,
                                                                      const std::vector<KnownConnection>& connections) {
   std::vector<std::pair<ConnectionId, Buckets>> all;
   for (const auto& one : connections) all.emplace_back(one.id, Buckets());
   for (const auto& table : present_layout()) {
-    TRY(auto statement,
-        database.prepare("select " + std::string(table.connection_column()) + ", id, row_hash from " + table.table));
+    TRY(auto reader, RowReader::open(database, table));
     std::size_t last = 0;
     for (;;) {
-      TRY(const bool row, statement.step());
+      TRY(const auto row, reader.next());
       if (!row) break;
-      const ConnectionId connection{statement.id_at(0)};
+      const ConnectionId connection{row->connection};
       if (last >= all.size() || all[last].first != connection) {
         last = 0;
         while (last < all.size() && all[last].first != connection) ++last;
         if (last == all.size()) return fail(Code::kCorrupt, "The new replica has rows of a connection it has not.");
       }
-      all[last].second[index_of(table.kind)][bucket_of(statement.id_at(1))].add(hash_at(statement, 2));
+      all[last].second[index_of(table.kind)][bucket_of(row->id)].add(row->trusted_hash());
     }
   }
   return all;
 }
 
 }  // namespace
+
+std::optional<StagedRow> read_staged(ConnectionId connection, Kind kind, const Uuid& id, std::string_view stored_hash,
+                                     std::string_view bytes) {
+  const RowHash hash = hash_of_row_bytes(bytes);
+  if (stored_hash != as_bytes(hash)) return std::nullopt;
+  const auto fields = wire::read_row_bytes(bytes);
+  if (!fields || fields->kind != kind || fields->id() != id || fields->connection_id() != connection.value)
+    return std::nullopt;
+  return StagedRow{hash, *fields};
+}
 
 Digest digest_of(const Buckets& buckets) {
   Digest digest;

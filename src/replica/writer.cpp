@@ -488,7 +488,7 @@ Result<BucketDigests> Writer::bucket_digests(ConnectionId connection, Kind kind)
   TRY(const bool rows_staged, has_rows_staged(open->db, connection));
   if (!rows_staged) return buckets;
   TRY(auto staged,
-      open->db.prepare("select id, row_hash from sync_staged_rows where connection_id = ?1 and kind = ?2"));
+      open->db.prepare("select id, row_hash, row from sync_staged_rows where connection_id = ?1 and kind = ?2"));
   staged.id(1, connection.value).integer(2, static_cast<std::int64_t>(kind));
   for (;;) {
     TRY(const bool row, staged.step());
@@ -500,9 +500,8 @@ Result<BucketDigests> Writer::bucket_digests(ConnectionId connection, Kind kind)
     TRY(const auto present, reader.next());
     if (present) bucket.remove(present->trusted_hash());
     if (staged.is_null(1)) continue;
-    RowHash hash;
-    std::memcpy(hash.bytes.data(), staged.bytes_at(1).data(), std::min(hash.bytes.size(), staged.bytes_at(1).size()));
-    bucket.add(hash);
+    const auto received = read_staged(connection, kind, id, staged.bytes_at(1), staged.bytes_at(2));
+    bucket.add(received ? received->hash : RowHash());
   }
   return buckets;
 }

@@ -63,6 +63,13 @@ using Buckets = std::array<BucketDigests, kKindCount>;
 Digest digest_of(const Buckets& buckets);
 Result<Buckets> load_buckets(Database& database, ConnectionId connection);
 Result<void> store_buckets(Database& database, ConnectionId connection, const Buckets& buckets);
+/// Of a row of sync_staged_rows; nullopt: it is not what it was staged as any more. Points into `bytes`.
+struct StagedRow {
+  RowHash hash;
+  wire::RowFields fields;
+};
+std::optional<StagedRow> read_staged(ConnectionId connection, Kind kind, const Uuid& id, std::string_view stored_hash,
+                                     std::string_view bytes);
 /// From the columns of the kind's rows. A row that is not what it was stored as counts, with no hash.
 Result<BucketDigests> compute_buckets(Database& database, const TableLayout& layout, ConnectionId connection);
 

@@ -49,6 +49,18 @@ class ReplicaDamage : public ::testing::Test {
     must(writer->begin_new("epoch-1", NewFile::kDamaged, Timestamp::now()));
     sync(*writer, server);
   }
+  void stage_bucket(Writer& writer, Kind kind, std::uint8_t bucket) {
+    BucketStage stage = must(writer.begin_bucket(shop, kind, bucket));
+    KindDigest digest;
+    for (const auto& [id, row] : server.connections.at(shop).rows)
+      if (row.kind == kind && bucket_of(id) == bucket && !row.bytes.empty()) {
+        const RowHash hash = hash_of_row_bytes(row.bytes);
+        must(stage.row({row.version, hash, row.bytes}));
+        digest.add(hash);
+      }
+    must(stage.finish(
+        {.connection = shop, .snapshot = server.version, .kind = kind, .bucket = bucket, .digest = digest}));
+  }
   /// As a client does: buckets of what was named, a new file where that does not help.
   bool mend() {
     const VerifyReport report = must(verify(file));
@@ -59,21 +71,7 @@ class ReplicaDamage : public ::testing::Test {
       return false;
     }
     must((*writer)->begin_repair(Timestamp::now()));
-    for (const auto& damaged : report.damaged_buckets) {
-      BucketStage stage = must((*writer)->begin_bucket(shop, damaged.kind, damaged.bucket));
-      KindDigest digest;
-      for (const auto& [id, row] : server.connections.at(shop).rows)
-        if (row.kind == damaged.kind && bucket_of(id) == damaged.bucket && !row.bytes.empty()) {
-          const RowHash hash = hash_of_row_bytes(row.bytes);
-          must(stage.row({row.version, hash, row.bytes}));
-          digest.add(hash);
-        }
-      must(stage.finish({.connection = shop,
-                         .snapshot = server.version,
-                         .kind = damaged.kind,
-                         .bucket = damaged.bucket,
-                         .digest = digest}));
-    }
+    for (const auto& damaged : report.damaged_buckets) stage_bucket(**writer, damaged.kind, damaged.bucket);
     EXPECT_EQ(sync(**writer, server).outcome, Applied::Outcome::kApplied);
     return true;
   }
@@ -192,6 +190,89 @@ TEST_F(ReplicaDamage, BucketDigestsSeeWhatIsInTheColumns) {
   const BucketDigests ours = must(writer->bucket_digests(shop, Kind::kObject));
   const BucketDigests theirs = server.buckets(shop, Kind::kObject);
   for (std::size_t i = 0; i < ours.size(); ++i) EXPECT_EQ(ours[i] != theirs[i], i == bucket_of(object.id)) << i;
+}
+
+/// What was received and not applied yet lies in the file, perhaps for long. What happens to it there is not applied.
+class ReplicaDamageOfStaged : public ReplicaDamage {
+ protected:
+  /// Goes on where the process before ended. The damage is seen at the end, and its buckets are all that is fetched.
+  void expect_found_and_mended() {
+    auto writer = must(Writer::open(asked(file)));
+    const Applied seen = sync(*writer, server);
+    ASSERT_EQ(seen.outcome, Applied::Outcome::kMismatch);
+    must(writer->begin_repair(Timestamp::now()));
+    int fetched = 0;
+    for (const auto& mismatch : seen.mismatches) {
+      const BucketDigests ours = must(writer->bucket_digests(shop, mismatch.kind));
+      const BucketDigests theirs = server.buckets(shop, mismatch.kind);
+      for (std::size_t i = 0; i < ours.size(); ++i) {
+        if (ours[i] == theirs[i]) continue;
+        stage_bucket(*writer, mismatch.kind, static_cast<std::uint8_t>(i));
+        ++fetched;
+      }
+    }
+    EXPECT_GE(fetched, 1);
+    EXPECT_LE(fetched, 3);
+    EXPECT_EQ(sync(*writer, server).outcome, Applied::Outcome::kApplied);
+    writer.reset();
+    EXPECT_TRUE(must(verify(file)).sound());
+    EXPECT_EQ(rows_of(file), rows_of(server));
+  }
+};
+
+TEST_F(ReplicaDamageOfStaged, IsFoundInWhatAnApplyWouldMerge) {
+  const std::string one = " where row is not null and rowid = (select max(rowid) from sync_staged_rows)";
+  int turn = 0;
+  for (const std::string& damage : std::vector<std::string>{
+           "update sync_staged_rows set row = (select row from sync_staged_rows where row is not null limit 1)" + one,
+           "update sync_staged_rows set row = zeroblob(length(row))" + one,
+           "update sync_staged_rows set row = x''" + one, "update sync_staged_rows set row_hash = randomblob(16)" + one,
+           "update sync_staged_rows set row_hash = x'', row = x''" + one,
+           "update sync_staged_rows set row_hash = null, row = null" + one,
+           "update sync_staged_rows set id = randomblob(16)" + one,
+           "update sync_staged_rows set connection_id = randomblob(16)" + one,
+           "update sync_staged_rows set kind = kind % 5 + 1" + one, "delete from sync_staged_rows" + one}) {
+    SCOPED_TRACE(damage);
+    const std::string number = std::to_string(++turn);
+    server.begin(shop);
+    const ObjectRecord added = make_object(shop, "added_" + number);
+    server.put(shop, added);
+    object.description = "Changed " + number;
+    server.put(shop, object);
+    {
+      auto writer = must(Writer::open(options_for(file)));
+      PageStage stage = must(writer->begin_page(shop));
+      must(stage.finish(server.page(shop, must(writer->position(shop)).cursor, 100, stage)));
+    }
+    sql(damage);
+    expect_found_and_mended();
+  }
+}
+
+TEST_F(ReplicaDamageOfStaged, IsFoundInAFileThatIsBeingMade) {
+  for (const std::string& damage : std::vector<std::string>{
+           "update objects set description = 'other words'" + where_object(),
+           "update objects set row_hash = randomblob(16)" + where_object(), "delete from objects" + where_object()}) {
+    SCOPED_TRACE(damage);
+    {
+      auto writer = must(Writer::open(asked(file)));
+      must(writer->begin_new("epoch-1", NewFile::kDamaged, Timestamp::now()));
+      must(writer->restart(shop, server.connections.at(shop).incarnation));
+      PageStage stage = must(writer->begin_page(shop));
+      must(stage.finish(server.page(shop, "", 1000, stage)));
+    }
+    std::filesystem::path building;
+    for (const auto& entry : std::filesystem::directory_iterator(file.parent_path()))
+      if (entry.path().filename().string().starts_with("acme.sqlite.") && std::isdigit(entry.path().string().back()) &&
+          entry.path().filename() != std::filesystem::read_symlink(file).filename())
+        building = entry.path();
+    ASSERT_FALSE(building.empty());
+    Database database = must(Database::open(building, Database::Mode::kWrite, 5000));
+    must(database.run(damage));
+    ASSERT_EQ(must(database.number("select changes()")), 1);
+    database = {};
+    expect_found_and_mended();
+  }
 }
 
 /// The files of a replica as bytes, to be damaged again and again.
