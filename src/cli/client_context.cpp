@@ -189,17 +189,28 @@ Error told(const sync::SyncError& failure, const ClientContext& context) {
   return error;
 }
 
-std::string ago(Timestamp then, Timestamp now) {
-  const std::int64_t seconds = (now.micros - then.micros) / 1'000'000;
-  if (seconds < 0) return "at " + then.to_string();  // a clock that was set back
+namespace {
+/// "12 days", "1 minute".
+std::string span_of(std::int64_t seconds) {
   const auto times = [](std::int64_t n, const char* unit) {
-    return std::to_string(n) + " " + unit + (n == 1 ? "" : "s") + " ago";
+    return std::to_string(n) + " " + unit + (n == 1 ? "" : "s");
   };
-  if (seconds < 5) return "just now";
   if (seconds < 120) return times(seconds, "second");
   if (seconds < 2 * 3600) return times(seconds / 60, "minute");
   if (seconds < 2 * 86'400) return times(seconds / 3600, "hour");
   return times(seconds / 86'400, "day");
+}
+}  // namespace
+
+std::string ago(Timestamp then, Timestamp now) {
+  const std::int64_t seconds = (now.micros - then.micros) / 1'000'000;
+  if (seconds < 0) return "at " + then.to_string();  // a clock that was set back
+  return seconds < 5 ? "just now" : span_of(seconds) + " ago";
+}
+
+std::string until(Timestamp then, Timestamp now) {
+  const std::int64_t seconds = (then.micros - now.micros) / 1'000'000;
+  return seconds <= 0 ? "now" : "in " + span_of(seconds);
 }
 
 }  // namespace tideline::cli

@@ -51,5 +51,7 @@ Error told(const sync::SyncError& error, const ClientContext& context);
 
 /// "2 minutes ago".
 std::string ago(Timestamp then, Timestamp now);
+/// "in 12 days"; "now" where it is past.
+std::string until(Timestamp then, Timestamp now);
 
 }  // namespace tideline::cli

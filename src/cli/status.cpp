@@ -7,6 +7,7 @@
 #include "cli/paths.h"
 #include "cli/terminal.h"
 #include "cli/watch_lock.h"
+#include "sync/sessions.h"
 
 namespace tideline::cli {
 namespace {
@@ -31,16 +32,24 @@ std::string syncs(const ClientContext& context) {
   return names + (context.memory->mode == sync::SyncMode::kManual ? ", chosen by hand" : ", as matched");
 }
 
+/// When the token that is used now ends, as the server said at the last sync.
+std::optional<Timestamp> token_expiry(const std::optional<replica::Status>& status,
+                                      const std::optional<std::string>& token) {
+  if (!status || !token) return std::nullopt;
+  return sync::expiry_in_note(note_of(*status, sync::kTokenNote), *token);
+}
+
 void print_json(const ClientContext& context, const std::optional<replica::Status>& status, bool watched,
-                const std::string& state, bool has_token) {
+                const std::string& state, const std::optional<std::string>& token) {
   std::string text;
   JsonWriter json(text);
   json.begin_object().key("server").string(context.target.server);
   json.key("organization").string(context.target.organization.to_string());
-  json.key("logged_in").boolean(has_token).key("token_from");
-  json.optional_string(!has_token
-                           ? std::nullopt
-                           : std::optional<std::string>(token_of_environment().empty() ? "login" : "TIDELINE_TOKEN"));
+  json.key("logged_in").boolean(token.has_value()).key("token_from");
+  json.optional_string(
+      !token ? std::nullopt : std::optional<std::string>(token_of_environment().empty() ? "login" : "TIDELINE_TOKEN"));
+  const auto expiry = token_expiry(status, token);
+  json.key("token_expires_at").optional_string(expiry ? std::optional(expiry->to_string()) : std::nullopt);
   json.key("workspace").string(context.workspace.root.string());
   json.key("identifier").string(context.workspace.identifier);
   json.key("sync_mode").string(sync::to_string(context.memory ? context.memory->mode : sync::SyncMode::kWorkspace));
@@ -96,7 +105,7 @@ Result<void> run(const StatusOptions& options) {
   const bool watched = is_watched(context.replica);
   const std::string state = status ? note_of(*status, "state") : "";
   if (options.place.json) {
-    print_json(context, status, watched, state, token.has_value());
+    print_json(context, status, watched, state, token ? std::optional(*token) : std::nullopt);
     return {};
   }
   const auto line = [](const char* name, const std::string& value) {
@@ -105,10 +114,14 @@ Result<void> run(const StatusOptions& options) {
   const Timestamp now = Timestamp::now();
   line("server", context.target.server);
   line("organization", context.target.organization.to_string());
-  if (!token)
+  if (!token) {
     line("login", token.error().message + " (" + token.error().hint + ")");
-  else
+  } else {
     line("login", "token of " + (token_of_environment().empty() ? credentials_file().string() : "TIDELINE_TOKEN"));
+    if (const auto expiry = token_expiry(status, *token))
+      line("", *expiry > now ? "it ends " + until(*expiry, now) + ", at " + expiry->to_string().substr(0, 19) + "Z"
+                             : "it ended " + ago(*expiry, now) + ": tideline login, with a new one");
+  }
   line("workspace", context.workspace.root.string());
   std::string names = context.workspace.identifier;
   if (!context.workspace.names.empty()) names += "  (" + context.workspace.names.front().origin + ")";

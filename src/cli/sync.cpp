@@ -378,6 +378,8 @@ Result<int> run(const SyncOptions& options) {
       sync::Sessions sessions;
       sessions.set({session_of(machine, memory)});
       sessions.tell(api, *state, pulled ? "active" : "error", pulled ? "" : pulled.error().error.message);
+      static_cast<void>(
+          engine.writer().note(sync::kTokenNote, sync::token_note(api.target().token, sessions.token_expires_at())));
     }
     if (!pulled) return fail(told(pulled.error(), context));
     report = std::move(*pulled);

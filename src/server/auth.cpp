@@ -48,6 +48,11 @@ bool is_expired(const Access& access, Timestamp now) { return access.expires_at 
 
 }  // namespace
 
+std::optional<Timestamp> expiry_of(const Credential& credential, const Caller& caller) {
+  if (const auto* token = std::get_if<VerifiedToken>(&credential.token)) return token->expires_at;
+  return caller.expires_at;
+}
+
 Result<Credential> Gate::credential(const http::Request& request, Timestamp now) const {
   if (has_token_in_query(request.query))
     return fail(Code::kUnauthenticated, "a token in the URL is not accepted",

@@ -35,6 +35,9 @@ struct Caller {
   std::optional<Timestamp> expires_at{};  // of an API token
 };
 
+/// Until when the token says that it holds; nullopt: until it is revoked.
+std::optional<Timestamp> expiry_of(const Credential& credential, const Caller& caller);
+
 class Gate {
  public:
   struct Parts {

@@ -119,7 +119,7 @@ constexpr std::string_view kPaths = R"json("paths":{
    "ide_version":{"type":["string","null"],"maxLength":256},
    "sync_mode":{"enum":["workspace-aware","manual","sync-all",null],"default":"workspace-aware"},
    "connection_ids":{"type":["array","null"],"maxItems":10000,"items":@uuid}}}}}},
-  "responses":{"200":{"description":"Registered","headers":{@id,@digest},"content":{"application/json":{"schema":{"type":"object","required":["session_id","message"],"additionalProperties":false,"properties":{"session_id":@uuid,"message":{"const":"Session registered successfully"}}}}}},@bodyErrors,@errors}}},
+  "responses":{"200":{"description":"Registered","headers":{@id,@digest},"content":{"application/json":{"schema":{"type":"object","required":["session_id","message","token_expires_at"],"additionalProperties":false,"properties":{"session_id":@uuid,"message":{"const":"Session registered successfully"},"token_expires_at":{"type":["string","null"],"format":"date-time","description":"Of the token this was asked with; null: it holds until it is revoked"}}}}}},@bodyErrors,@errors}}},
 "@org/ide-sessions/{id}":{@orgId,"patch":{"operationId":"updateSession","tags":["sessions"],"summary":"Report on one's own session",
  "parameters":[{"name":"id","in":"path","required":true,"schema":{"type":"string","format":"uuid"}}],
  "requestBody":{"required":true,"content":{"application/json":{"schema":{"type":"object","properties":{

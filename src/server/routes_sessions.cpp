@@ -17,8 +17,9 @@ http::awaitable<http::Response> post_session(Exchange& exchange) {
   if (!body) co_return error_answer(exchange.request, body.error());
   auto request = decode_register_session(*body);
   if (!request) co_return field_errors_answer(exchange.request, std::move(request.error()));
-  auto json = co_await server::register_session(exchange.services.database, exchange.caller.tenant, std::move(*request),
-                                                exchange.request.deadline);
+  auto json =
+      co_await server::register_session(exchange.services.database, exchange.caller.tenant, std::move(*request),
+                                        expiry_of(exchange.credential, exchange.caller), exchange.request.deadline);
   co_return answer(exchange, std::move(json));
 }
 

@@ -44,7 +44,8 @@ void write_session(JsonWriter& json, const store::Session& session, Organization
 }  // namespace
 
 store::awaitable<Result<std::string>> register_session(store::Database& database, store::Tenant tenant,
-                                                       RegisterSessionRequest request, Deadline deadline) {
+                                                       RegisterSessionRequest request,
+                                                       std::optional<Timestamp> token_expires_at, Deadline deadline) {
   store::SessionSpec spec{.workspace_identifier = std::move(request.workspace_identifier),
                           .workspace_hash = std::move(request.workspace_hash),
                           .ide_version = std::move(request.ide_version),
@@ -54,7 +55,8 @@ store::awaitable<Result<std::string>> register_session(store::Database& database
   std::string body;
   JsonWriter json(body);
   json.begin_object().key("session_id").string(id.to_string());
-  json.key("message").string("Session registered successfully").end_object();
+  json.key("message").string("Session registered successfully").key("token_expires_at");
+  json.optional_string(token_expires_at ? std::optional(token_expires_at->to_string()) : std::nullopt).end_object();
   co_return std::move(body);
 }
 

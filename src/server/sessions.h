@@ -8,9 +8,11 @@
 
 namespace tideline::server {
 
-/// {"session_id", "message"}. Errors of all: kPermissionDenied, kUnavailable, kDeadline.
+/// {"session_id", "message", "token_expires_at"}: the last is of the token it was asked with. Errors of all:
+/// kPermissionDenied, kUnavailable, kDeadline.
 store::awaitable<Result<std::string>> register_session(store::Database& database, store::Tenant tenant,
-                                                       RegisterSessionRequest request, Deadline deadline);
+                                                       RegisterSessionRequest request,
+                                                       std::optional<Timestamp> token_expires_at, Deadline deadline);
 /// The session as it is now. kNotFound: no such session of this user's.
 store::awaitable<Result<std::string>> update_session(store::Database& database, store::Tenant tenant,
                                                      UpdateSessionRequest request, Deadline deadline);

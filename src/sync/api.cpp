@@ -266,7 +266,7 @@ Answer<WorkspaceAnswer> Api::match_workspace(const std::string& identifier) {
   return answer;
 }
 
-Answer<std::string> Api::register_session(const SessionRegistration& session) {
+Answer<RegisteredSession> Api::register_session(const SessionRegistration& session) {
   http::ClientRequest question = request("POST", "/ide-sessions");
   question.silence = kSessionSilence;
   question.content_type = "application/json";
@@ -280,7 +280,8 @@ Answer<std::string> Api::register_session(const SessionRegistration& session) {
   const auto answer = Json::parse(body, "answer to ide-sessions");
   const auto id = answer ? answer->string_at("session_id") : std::nullopt;
   if (!id) return damaged("the answer to ide-sessions has no session_id");
-  return *id;
+  const auto expiry = answer->string_at("token_expires_at");
+  return RegisteredSession{*id, expiry ? Timestamp::parse(*expiry) : std::nullopt};
 }
 
 Answer<void> Api::update_session(const std::string& id, const SessionReport& report) {

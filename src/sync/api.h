@@ -18,6 +18,7 @@
 
 #include "base/error.h"
 #include "base/ids.h"
+#include "base/time.h"
 #include "http/client.h"
 #include "model/row_hash.h"
 #include "sync/event_stream.h"
@@ -123,6 +124,11 @@ struct SessionRegistration {
   bool operator==(const SessionRegistration&) const = default;
 };
 
+struct RegisteredSession {
+  std::string id;
+  std::optional<Timestamp> token_expires_at{};  // of the token in use; nullopt also of a server that does not say
+};
+
 struct SessionReport {
   std::string_view status;  // active, inactive, error
   std::string error_message{};
@@ -167,8 +173,7 @@ class Api {
 
   Answer<std::vector<ServerConnection>> connections();
   Answer<WorkspaceAnswer> match_workspace(const std::string& identifier);
-  /// The session's id.
-  Answer<std::string> register_session(const SessionRegistration& session);
+  Answer<RegisteredSession> register_session(const SessionRegistration& session);
   Answer<void> update_session(const std::string& id, const SessionReport& report);
 
   /// nullopt: nothing changed since `etag`. With `wait` the server holds the question so long as that is so.

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/hash.h"
+#include "base/text.h"
+
 namespace tideline::sync {
 
 bool Sessions::set(std::vector<SessionRegistration> workspaces) {
@@ -20,6 +23,10 @@ bool Sessions::set(std::vector<SessionRegistration> workspaces) {
 
 bool Sessions::any() const {
   return std::any_of(sessions_.begin(), sessions_.end(), [](const Session& session) { return !session.id.empty(); });
+}
+
+void Sessions::forget() {
+  for (Session& session : sessions_) session.id.clear();
 }
 
 void Sessions::tell(Api& api, const replica::WriterState& state, std::string_view status,
@@ -42,7 +49,8 @@ void Sessions::tell(Api& api, const replica::WriterState& state, std::string_vie
       // A server that does not answer for one does not for the others.
       if (!id && id.error().trouble == Trouble::kNetwork) return;
       if (!id) continue;
-      session.id = std::move(*id);
+      session.id = std::move(id->id);
+      token_expires_at_ = id->token_expires_at;
       session.said_connections = std::move(registration.connections);
     }
     const auto told = api.update_session(session.id, report);
@@ -50,6 +58,17 @@ void Sessions::tell(Api& api, const replica::WriterState& state, std::string_vie
     if (!told && told.error().trouble == Trouble::kNotFound) session.id.clear();
     if (!told && told.error().trouble == Trouble::kNetwork) return;
   }
+}
+
+// Enough of the token's hash to know it again, and of no other use.
+std::string token_note(std::string_view token, std::optional<Timestamp> expires_at) {
+  if (!expires_at) return {};
+  return expires_at->to_string() + " " + hex(sha256(token)).substr(0, 16);
+}
+
+std::optional<Timestamp> expiry_in_note(std::string_view note, std::string_view token) {
+  const auto expires_at = Timestamp::parse(note.substr(0, note.find(' ')));
+  return expires_at && token_note(token, expires_at) == note ? expires_at : std::nullopt;
 }
 
 }  // namespace tideline::sync

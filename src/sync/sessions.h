@@ -3,10 +3,12 @@
 // is wrong. Telling is no part of a sync: what does not arrive is told the next time, and nobody hears of it here. Not
 // thread-safe.
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/time.h"
 #include "replica/replica.h"
 #include "sync/api.h"
 
@@ -21,6 +23,11 @@ class Sessions {
   void tell(Api& api, const replica::WriterState& state, std::string_view status, const std::string& error_message);
   /// Whether the server knows of any.
   bool any() const;
+  /// All are registered again with the next `tell`: there is another token, perhaps another user's.
+  void forget();
+
+  /// What the server said of the token when it was told last: until when it holds. nullopt: nothing was said.
+  std::optional<Timestamp> token_expires_at() const { return token_expires_at_; }
 
  private:
   struct Session {
@@ -29,6 +36,13 @@ class Sessions {
     std::vector<ConnectionId> said_connections{};  // when it was
   };
   std::vector<Session> sessions_;
+  std::optional<Timestamp> token_expires_at_;
 };
+
+/// The note of a replica (replica/replica.h, Writer::note) that says when a token ends; it is of no use for another
+/// one.
+inline constexpr std::string_view kTokenNote = "token_expires_at";
+std::string token_note(std::string_view token, std::optional<Timestamp> expires_at);
+std::optional<Timestamp> expiry_in_note(std::string_view note, std::string_view token);
 
 }  // namespace tideline::sync

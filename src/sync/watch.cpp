@@ -248,6 +248,7 @@ void Watch::tell(WatchState state, std::string message, const PullReport* report
 void Watch::tell_sessions(Api& api, std::string_view status, const std::string& message) {
   if (const auto state = engine_.writer().state()) {
     sessions_.tell(api, *state, status, message);
+    static_cast<void>(engine_.writer().note(kTokenNote, token_note(api.target().token, sessions_.token_expires_at())));
     told_version_ = state->version;
   }
   sessions_due_ = false;
@@ -270,6 +271,7 @@ void Watch::read_files() {
       listener_trouble_.reset();
     }
     api_.set_token(*token);
+    sessions_.forget();
     listener_rests_.notify_all();
     not_before_ = {};
     due_ = Clock::now();
@@ -310,12 +312,10 @@ void Watch::pulled(const PullReport& report) {
   version_ = report.version;
   epoch_ = report.epoch;
   bool polls = false;
-  bool live = false;
   {
     const std::lock_guard lock(mutex_);
     if (!report.etag.empty()) etag_ = report.etag;
     polls = listener_polls_;
-    live = listener_live_;
     // Access is back.
     if (!listening_allowed_) {
       listening_allowed_ = true;
@@ -323,7 +323,6 @@ void Watch::pulled(const PullReport& report) {
     }
   }
   listener_rests_.notify_all();
-  static_cast<void>(live);
   const auto now = Clock::now();
   if (now - noted_ > kNotePause || report.changed || state_ == WatchState::kWaiting) {
     static_cast<void>(engine_.writer().note("checked_at", Timestamp::now().to_string()));

@@ -387,6 +387,29 @@ def test_a_token_that_ends_is_told_and_a_new_one_taken(server, acme, developers)
     watcher.stop()
 
 
+def test_status_says_when_the_token_ends(server, acme, developers):
+    push_shop(acme)
+    create = ["api-token", "create", "--org", acme.organization, "--scope", "read"]
+    short, endless = (server.admin(*create, "--name", ttl, "--ttl", ttl) for ttl in ("259300", "never"))
+    ada = developers(token=short["token"])
+    ada.login()
+    clone = ada.clone("shop")
+    ada.run("sync", cwd=clone)
+    assert ada.json("status", cwd=clone)["token_expires_at"] == short["expires_at"]
+    text = ada.text("status", cwd=clone)
+    assert f"it ends in 3 days, at {short['expires_at'][:19]}Z" in text, text
+    # It is of that token alone.
+    assert ada.json("status", cwd=clone, TIDELINE_TOKEN=endless["token"])["token_expires_at"] is None
+    ada.login(endless["token"])
+    assert ada.json("status", cwd=clone)["token_expires_at"] is None
+    # One who watches hears it of each.
+    watcher = ada.watch(clone)
+    watcher.until("live")
+    ada.login(short["token"])
+    harness.wait_until(lambda: ada.json("status", cwd=clone)["token_expires_at"] == short["expires_at"], 20)
+    watcher.stop()
+
+
 def test_the_server_goes_and_comes_back(acme, ada, server):
     push_shop(acme)
     ada.login()

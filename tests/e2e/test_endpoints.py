@@ -229,6 +229,7 @@ def test_sessions(server, admin, member, shop):
     assert answer.status in (200, 201), answer
     assert answer.json["message"] == "Session registered successfully"
     mine = answer.json["session_id"]
+    assert answer.json["token_expires_at"].startswith("20"), "that of the token"
     assert member.api("POST", "/ide-sessions", session(ide_version="2.0")).json["session_id"] == mine
     assert admin.api("POST", "/ide-sessions", session()).json["session_id"] != mine
     assert member.api("POST", "/ide-sessions", session(workspace_hash=None)).json["session_id"] != mine

@@ -303,7 +303,7 @@ TEST_F(ReadsTest, WorkspaceHasOneSessionPerUser) {
   server::RegisterSessionRequest request;
   request.workspace_identifier = "acme/shop";
   const auto register_as = [&](store::Tenant who) {
-    return json(must(run(server::register_session(*db_, who, request, soon())))).string_at("session_id").value();
+    return json(must(run(server::register_session(*db_, who, request, {}, soon())))).string_at("session_id").value();
   };
   const std::string id = register_as(tenant());
   EXPECT_EQ(register_as(tenant()), id);
@@ -315,7 +315,7 @@ TEST_F(ReadsTest, WorkspaceHasOneSessionPerUser) {
   std::set<std::string> ids;
   int left = 16;
   for (int i = 0; i < 16; ++i)
-    boost::asio::co_spawn(io, server::register_session(*db_, tenant(), request, soon()),
+    boost::asio::co_spawn(io, server::register_session(*db_, tenant(), request, {}, soon()),
                           [&](std::exception_ptr, const Result<std::string>& body) {
                             ids.insert(body ? json(*body).string_at("session_id").value() : describe(body.error()));
                             --left;
@@ -344,7 +344,7 @@ TEST_F(ReadsTest, SessionIsItsUsersToChangeAndTheAdminsToSee) {
   request.connection_ids = std::vector<ConnectionId>{ConnectionId::random()};
   const store::Tenant member{org_, member_user_};
   const auto id = SessionId::parse(
-      json(must(run(server::register_session(*db_, member, request, soon())))).string_at("session_id").value());
+      json(must(run(server::register_session(*db_, member, request, {}, soon())))).string_at("session_id").value());
   server::UpdateSessionRequest change{
       .id = *id, .total_objects_synced = 7, .sync_status = "error", .error_message = {}};
   change.error_message.emplace("disk full");
@@ -365,13 +365,13 @@ TEST_F(ReadsTest, SessionIsItsUsersToChangeAndTheAdminsToSee) {
   const auto listed = [&](store::Tenant who) {
     return json(must(run(server::list_sessions(*db_, who, soon())))).find("sessions")->if_array()->size();
   };
-  must(run(server::register_session(*db_, tenant(), request, soon())));
+  must(run(server::register_session(*db_, tenant(), request, {}, soon())));
   EXPECT_EQ(listed(member), 1u);
   EXPECT_EQ(listed(tenant()), 2u);
   EXPECT_EQ(listed(other_tenant()), 0u);
   const store::Tenant stranger{org_, other_user_};
   EXPECT_EQ(run(server::list_sessions(*db_, stranger, soon())).error().code, Code::kPermissionDenied);
-  EXPECT_EQ(run(server::register_session(*db_, stranger, request, soon())).error().code, Code::kPermissionDenied);
+  EXPECT_EQ(run(server::register_session(*db_, stranger, request, {}, soon())).error().code, Code::kPermissionDenied);
 }
 
 }  // namespace
