@@ -101,13 +101,6 @@ constexpr std::size_t kTombstoneBytes = 30;  // on the wire
 constexpr Uuid kLastId{
     {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF}};
 
-RowHash hash_at(const pg::ResultSet& rows, int row, int column) {
-  const auto bytes = rows.bytea(row, column);
-  RowHash hash;
-  std::copy_n(bytes.begin(), std::min(bytes.size(), hash.bytes.size()), hash.bytes.begin());
-  return hash;
-}
-
 Result<Digest> digest_at(const pg::ResultSet& rows, int row, int column) {
   const auto bytes = rows.bytea(row, column);
   const auto digest = Digest::from_bytes({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
@@ -220,7 +213,7 @@ void append_changes(wire::ChangesPageWriter& page, const ChangesChunk& chunk) {
         page.add_tombstone({static_cast<Kind>(rows.int64(row, 1)), rows.uuid(row, 2), version});
         continue;
       }
-      page.add_row(version, hash_at(rows, row, 1),
+      page.add_row(version, row_hash_at(rows, row, 1),
                    [&](std::string& out) { append_columns(out, *run.kind, rows, row); });
     }
   }
@@ -373,7 +366,7 @@ awaitable<Result<BucketDigests>> read_bucket_digests(Database& database, Tenant 
     CO_TRY(const auto rows,
            co_await transaction.exec(kHashes[static_cast<std::size_t>(kind) - 1], std::move(params), deadline));
     for (int row = 0; row < rows.rows(); ++row)
-      digests.buckets[bucket_of(rows.uuid(row, 1))].add(hash_at(rows, row, 2));
+      digests.buckets[bucket_of(rows.uuid(row, 1))].add(row_hash_at(rows, row, 2));
     if (rows.rows() < kHashesAtOnce) break;
     last.version = Version{rows.int64(rows.rows() - 1, 0)};
     last.id = rows.uuid(rows.rows() - 1, 1);
@@ -392,7 +385,7 @@ awaitable<Result<BucketRows>> read_bucket(Database& database, Tenant tenant, Con
   CO_TRY(auto found,
          co_await transaction.exec(kBucketRows[static_cast<std::size_t>(kind) - 1], std::move(params), deadline));
   auto rows = std::make_shared<const pg::ResultSet>(std::move(found));
-  for (int row = 0; row < rows->rows(); ++row) bucket_rows.digest.add(hash_at(*rows, row, 1));
+  for (int row = 0; row < rows->rows(); ++row) bucket_rows.digest.add(row_hash_at(*rows, row, 1));
   bucket_rows.rows.runs.push_back({kind, rows, 0, rows->rows()});
   co_return std::move(bucket_rows);
 }

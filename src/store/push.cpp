@@ -18,9 +18,6 @@
 namespace tideline::store {
 namespace {
 
-// What is sent in one round trip: enough to keep the database busy, little enough to be copied a few times on the way.
-constexpr std::size_t kBatchBytes = std::size_t{2} << 20;
-constexpr std::size_t kBatchRows = 10'000;
 constexpr std::size_t kHeldObjects = 250;  // whose facts are fetched at once
 constexpr std::size_t kRemovedAtOnce = 5'000;
 constexpr int kHashesAtOnce = 5'000;
@@ -56,8 +53,10 @@ constexpr pg::Statement kHeldDependencyFacts{
 constexpr pg::Statement kOtherRelations{
     "other_relations",
     "select id, connection_id, metadata::jsonb ->> 'unique_id', full_name, database_name, schema_name"
-    " from metadata.objects where organization_id = $1 and connection_id <> $2"
-    " and object_type in ('model', 'seed', 'snapshot') and full_name_key = any ($3) order by id"};
+    " from (select distinct on (full_name_key) * from metadata.objects"
+    "   where organization_id = $1 and connection_id <> $2"
+    "   and object_type in ('model', 'seed', 'snapshot') and full_name_key = any ($3)"
+    "   order by full_name_key, id) as first order by id"};
 constexpr pg::Statement kOtherColumns{
     "other_columns",
     "select object_id, name from metadata.columns where organization_id = $1 and object_id = any ($2)"
@@ -184,7 +183,7 @@ class Collector {
   Collector(const Basis& basis, PushOutcome& outcome, Digest& digest)
       : basis_(basis), outcome_(outcome), digest_(digest) {}
 
-  bool full() const { return batch_.size_bytes() >= kBatchBytes || batch_.rows() >= kBatchRows; }
+  bool full() const { return batch_.is_full(); }
   bool empty() const { return batch_.rows() == 0; }
   RowBatch take() { return std::exchange(batch_, {}); }
 
@@ -311,15 +310,11 @@ awaitable<Result<Basis>> Push::load_basis(TenantTransaction& transaction) {
     params.add(request_.tenant.organization).add(basis.id);
     CO_TRY(auto rows, co_await transaction.stream(statement, std::move(params), kHashesAtOnce, deadline_));
     KnownRows& known = basis.of(kind);
+    known.reserve(static_cast<std::size_t>(std::max<std::int64_t>(basis.connection->digest.of(kind).count, 0)));
     while (true) {
       CO_TRY(const auto chunk, co_await rows.next(deadline_));
       if (!chunk) break;
-      for (int row = 0; row < chunk->rows(); ++row) {
-        RowHash hash;
-        const auto bytes = chunk->bytea(row, 1);
-        std::copy(bytes.begin(), bytes.end(), hash.bytes.begin());
-        known.add(chunk->uuid(row, 0), hash);
-      }
+      for (int row = 0; row < chunk->rows(); ++row) known.add(chunk->uuid(row, 0), row_hash_at(*chunk, row, 1));
     }
     known.seal();
   }

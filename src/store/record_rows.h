@@ -3,10 +3,12 @@
 // back from them. A SELECT of TIDELINE_COLUMN_FIELDS and record_of<ColumnRecord> belong together, and the record hashes
 // to the row's row_hash.
 
+#include <algorithm>
 #include <optional>
 #include <string>
 
 #include "model/records.h"
+#include "model/row_hash.h"
 #include "pg/params.h"
 #include "pg/result.h"
 
@@ -70,6 +72,14 @@ Record record_of(const pg::ResultSet& rows, int row, int first_column = 0) {
   int column = first_column;
   Record::for_each_field(record, [&](int, auto& value) { detail::read_field(rows, row, column++, value); });
   return record;
+}
+
+/// A column `row_hash`.
+inline RowHash row_hash_at(const pg::ResultSet& rows, int row, int column) {
+  const auto bytes = rows.bytea(row, column);
+  RowHash hash;
+  std::copy_n(bytes.begin(), std::min(bytes.size(), hash.bytes.size()), hash.bytes.begin());
+  return hash;
 }
 
 }  // namespace tideline::store

@@ -20,6 +20,8 @@ class KnownRows {
   };
   enum class Match { kNew, kDifferent, kSame };
 
+  /// How many are about to be added: an array that grows by itself takes up to three times its size on the way.
+  void reserve(std::size_t rows) { entries_.reserve(rows); }
   void add(const Uuid& id, const RowHash& hash) { entries_.push_back({id, hash, false}); }
   /// After the last add(), before anything else.
   void seal();

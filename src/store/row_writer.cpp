@@ -164,10 +164,7 @@ void add_write(pg::Pipeline& pipeline, pg::Statement statement, pg::Params param
 
 DocumentationHashes hashes_of(const pg::ResultSet& rows) {
   DocumentationHashes hashes(static_cast<std::size_t>(rows.rows()));
-  for (int row = 0; row < rows.rows(); ++row) {
-    const auto bytes = rows.bytea(row, 0);
-    std::copy(bytes.begin(), bytes.end(), hashes[static_cast<std::size_t>(row)].bytes.begin());
-  }
+  for (int row = 0; row < rows.rows(); ++row) hashes[static_cast<std::size_t>(row)] = row_hash_at(rows, row, 0);
   return hashes;
 }
 

@@ -139,6 +139,9 @@ struct RowBatch {
     return files.size_bytes() + objects.size_bytes() + columns.size_bytes() + dependencies.size_bytes() +
            lineage.size_bytes();
   }
+  /// What is sent in one round trip: enough to keep the database busy, little enough to be copied a few times on the
+  /// way.
+  bool is_full() const { return size_bytes() >= (std::size_t{2} << 20) || rows() >= 10'000; }
 };
 
 /// Whose rows, and what stands in every one of them.

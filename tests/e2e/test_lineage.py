@@ -178,6 +178,33 @@ def test_an_upstream_push_brings_its_edges_to_who_reads_it(server):
     assert admin.push("crossing/reader", project(SQL, minute=2))["changed"] == {}
 
 
+def test_of_many_that_build_a_relation_a_source_hangs_on_the_first_eight(server):
+    organization = server.organization("Copies")
+    admin = server.client(organization, server.user(organization, "copies@acme.example", "admin"))
+    reader = admin.push("copies/reader", project(SQL))["connection_id"]
+    objects = {}
+
+    def holds():
+        copy_ = admin.full(connection_ids=reader)
+        edges = [row for row in copy_.rows["columns_lineage"].values() if row["extracted_from"] == "relation_name"]
+        assert len(edges) == 2 * len({row["source_object_id"] for row in edges}), "id and amount, of each"
+        assert {row["source_object_id"] for row in edges} == set(sorted(objects.values())[:8]), objects
+
+    for number in range(11):
+        made = project({"payments": "select id, amount from warehouse.raw.input"}, name=f"copy_{number}")
+        made["nodes"][f"model.copy_{number}.payments"].update(schema="raw")
+        built = admin.push(f"copies/{number}", made)["connection_id"]
+        rows = admin.full(connection_ids=built).rows["objects"].values()
+        objects[built] = next(row["id"] for row in rows if row["object_type"] == "model")
+        holds()
+    for _ in range(4):  # of those it hangs on, one after the other; the next one comes in
+        gone = min(objects, key=objects.get)
+        admin.api("DELETE", f"/connections/{gone}")
+        del objects[gone]
+        holds()
+    assert admin.push("copies/reader", project(SQL, minute=1))["changed"] == {}
+
+
 @pytest.mark.skipif(not harness.DATA, reason="no real projects: TIDELINE_TEST_DATA is not set")
 def test_real_project_pushed_twice_makes_no_version(admin):
     folder = pathlib.Path(harness.DATA) / "dbt" / "colibri" / "ephemeral_finance_core"
