@@ -221,6 +221,12 @@ def test_a_standby_that_lags_stops_and_catches_up_never_shows_old_data():
 
                 # Without the primary there is nobody to say that the standby is not behind: 503, and nothing old.
                 primary.stop()
+                began = harness.time.monotonic()
+                answer = client.api("PUT", "/connections", {"type": "git", "full_name": "acme/late"})
+                took = harness.time.monotonic() - began
+                assert answer.status == 503 and answer.headers["retry-after"], answer
+                print(f"503 after {took:.1f} s")
+                assert took < 15, "it does not wait as long as a request may"
                 harness.time.sleep(1)  # what was confirmed before counts that long
                 for _ in range(3):
                     with pytest.raises(Busy):
