@@ -48,11 +48,12 @@ class Watch(threading.Thread):
         self.most = 0
         self.ending = threading.Event()
 
+    def look(self):
+        return next(int(line.split()[1]) * 1024 for line in self.status.read_text().splitlines() if line.startswith("RssAnon:"))
+
     def run(self):
         while not self.ending.wait(0.02):
-            for line in self.status.read_text().splitlines():
-                if line.startswith("RssAnon:"):
-                    self.most = max(self.most, int(line.split()[1]) * 1024)
+            self.most = max(self.most, self.look())
 
     def stop(self):
         self.ending.set()
@@ -82,6 +83,32 @@ def test_large_manifest_in_little_memory(server, admin, home):
         if not harness.SANITIZED:
             assert most <= ANONYMOUS, f"{most} bytes"
     assert admin.unchecked().package(limit=1)["sync_metadata"]["object_count"] == 1
+
+
+def test_a_relation_with_many_names_and_many_that_build_it(server):
+    """Each of 1,000 sources stands for what each of 1,000 models builds: what hangs on both does not multiply."""
+    organization = server.organization("Many")
+    many = server.client(organization, server.user(organization, "many@acme.example", "admin"))
+    document = projects.manifest(models=1)
+    (model, source), columns = (document["nodes"]["model.shop.step_0"], document["sources"].popitem()[1]), {}
+    for name in ("id", "amount", "currency", "paid_at", "channel"):
+        columns[name] = {"name": name, "description": "", "data_type": None, "meta": {}, "tags": []}
+    document["nodes"], document["exposures"] = {}, {}
+    model.pop("compiled_code")
+    for number in range(1000):
+        built, read = f"model.shop.payments_{number}", f"source.shop.raw.payments_{number}"
+        document["nodes"][built] = {**model, "unique_id": built, "name": f"payments_{number}", "alias": "payments", "schema": "raw",
+                                    "columns": columns, "depends_on": {"macros": [], "nodes": []}}
+        document["sources"][read] = {**source, "unique_id": read, "name": f"payments_{number}", "columns": columns}
+    watch = Watch(server.process.pid)
+    before = watch.look()
+    watch.start()
+    answer = many.push("many/shop", document)
+    most = watch.stop()
+    print(f"{answer['changed']}, {(most - before) / 2**20:.0f} MiB of anonymous memory")
+    assert answer["changed"]["columns_lineage"]["added"] == 1000 * 8 * len(columns)
+    if not harness.SANITIZED:
+        assert most - before <= 100 * 1024 * 1024
 
 
 @pytest.mark.skipif(harness.SANITIZED, reason="a sanitizer's memory is its own")
