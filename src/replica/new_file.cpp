@@ -110,6 +110,7 @@ void Writer::Impl::drop_building() {
   forget_known(true);
   page.reset();
   loading.reset();
+  spoiled = false;
   if (!building) return;
   const int number = building->number;
   building.reset();

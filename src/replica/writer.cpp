@@ -169,7 +169,9 @@ void Writer::Impl::forget_known(bool with_confirmed) {
 }
 
 Writer::Writer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Writer::~Writer() = default;
+Writer::~Writer() {
+  if (impl_ && impl_->spoiled) impl_->drop_building();
+}
 
 Result<std::unique_ptr<Writer>> Writer::open(WriterOptions options, bool damaged) {
   options.file = std::filesystem::absolute(options.file);
@@ -181,6 +183,7 @@ Result<std::unique_ptr<Writer>> Writer::open(WriterOptions options, bool damaged
 }
 
 Result<WriterState> Writer::state() {
+  if (impl_->spoiled) impl_->drop_building();
   WriterState state;
   state.complete = impl_->main.has_value();
   state.building = impl_->building.has_value();
@@ -317,6 +320,7 @@ Result<PageStage> Writer::begin_page(ConnectionId connection) {
     const bool known_first = loading && first != loading->first_snapshots.end();
     if (loading && (known_first || known.cursor.empty())) {
       loading->of_page = &loading->buckets[connection];
+      loading->any_rows = false;
       loading->newest = known_first ? std::optional(first->second) : std::nullopt;
     } else {
       TRY_VOID(impl_->end_loading());
@@ -328,9 +332,9 @@ Result<PageStage> Writer::begin_page(ConnectionId connection) {
 Result<void> Writer::Impl::end_loading() {
   loading.reset();
   const auto indexed = create_id_indexes(building->db);
-  if (!indexed && indexed.error().code == Code::kConflict)
-    return fail(Code::kCorrupt, "The server sent a row twice.", {}, indexed.error().detail);
-  return indexed;
+  if (indexed || indexed.error().code != Code::kConflict) return indexed;
+  spoiled = true;
+  return fail(Code::kCorrupt, "The server sent a row twice.", {}, indexed.error().detail);
 }
 
 void Writer::Impl::drop_page() {
@@ -395,6 +399,8 @@ Result<void> PageStage::tombstone(const wire::Tombstone& tombstone) {
 
 Result<void> PageStage::finish(const wire::ChangesEnd& end) {
   Writer::Impl& impl = *writer_->impl_;
+  if (impl.loading && impl.loading->any_rows && impl.loading->passed.contains({connection_, end.cursor}))
+    return fail(Code::kCorrupt, "The server sent a page again, in place of a later one.");
   TRY(KnownConnection known, impl.known(connection_));
   known.cursor = end.cursor;
   known.fresh = end.up_to_date;
@@ -409,6 +415,7 @@ Result<void> PageStage::finish(const wire::ChangesEnd& end) {
   writer_ = nullptr;
   if (impl.loading) {
     impl.loading->first_snapshots.emplace(connection_, end.snapshot);
+    impl.loading->passed.emplace(connection_, end.cursor);
     impl.loading->search->pass_on();
   }
   if (impl.building && impl.building->write_back) impl.building->write_back->start();

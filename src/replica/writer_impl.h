@@ -6,7 +6,9 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "replica/files.h"
@@ -91,11 +93,16 @@ struct Loading {
   std::map<ConnectionId, Version> first_snapshots;
   std::unique_ptr<SearchBuilder> search;
 
+  /// Where pages ended: one with rows that ends there again was sent in place of a later one.
+  std::set<std::pair<ConnectionId, std::string>> passed;
+
   // Of the page on its way.
   Buckets* of_page = nullptr;
+  bool any_rows = false;
   std::optional<Version> newest;  // of its rows; nullopt: it is the first page, any
 
   void add(std::int64_t seq, const wire::RowFields& row, const RowHash& hash) {
+    any_rows = true;
     (*of_page)[index_of(row.kind)][bucket_of(row.id())].add(hash);
     search->add(seq, row);
   }
@@ -109,6 +116,7 @@ struct Writer::Impl {
   std::optional<OpenDatabase> building;  // what will take its place
   std::optional<Loading> loading;        // of `building`
   std::optional<Transaction> page;       // of the page or bucket on its way
+  bool spoiled = false;                  // `building` has a row twice: to be dropped as soon as nobody is at it
   bool repairing = false;                // begin_repair was called, and no apply since
   RepairTimes begun;                     // of what was begun and had no apply yet: when it counts from
   int log_frames = 0;                    // in the write-ahead log of `main`

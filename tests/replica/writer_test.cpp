@@ -215,6 +215,33 @@ TEST_F(ReplicaWriter, ARowThatIsSentTwiceIsRefused) {
   must(stage.finish(end));
   EXPECT_EQ(writer->apply().error().code, Code::kCorrupt);
   EXPECT_FALSE(std::filesystem::exists(file));
+  // What was made of it is no obstacle to the next one.
+  for (const bool same_process : {true, false}) {
+    if (!same_process) writer.reset(), writer = open();
+    EXPECT_EQ(sync(*writer, server).outcome, Outcome::kApplied);
+    EXPECT_EQ(rows_of(file), rows_of(server));
+  }
+}
+
+TEST_F(ReplicaWriter, APageThatComesInsteadOfALaterOneIsRefused) {
+  const ConnectionId shop = server.add_connection("shop");
+  server.begin(shop);
+  for (int i = 0; i < 40; ++i) server.put(shop, make_object(shop, "model_" + std::to_string(i)));
+  auto writer = open();
+  must(writer->begin_new("epoch-1", NewFile::kFirstSync, Timestamp::now()));
+  must(writer->restart(shop, server.connections.at(shop).incarnation));
+  const auto stage_page = [&](const std::string& cursor) {
+    PageStage stage = must(writer->begin_page(shop));
+    const auto end = server.page(shop, cursor, 7, stage);
+    return stage.finish(end);
+  };
+  for (int page = 0; page < 3; ++page) must(stage_page(must(writer->position(shop)).cursor));
+  const std::string cursor = must(writer->position(shop)).cursor;
+  EXPECT_EQ(stage_page("").error().code, Code::kCorrupt);
+  EXPECT_EQ(must(writer->position(shop)).cursor, cursor);
+  sync(*writer, server, 7);
+  EXPECT_EQ(rows_of(file), rows_of(server));
+  EXPECT_TRUE(must(verify(file)).sound());
 }
 
 TEST_F(ReplicaWriter, StagedPagesSurviveTheProcess) {
