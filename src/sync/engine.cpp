@@ -5,6 +5,7 @@
 #include <deque>
 #include <exception>
 #include <mutex>
+#include <set>
 #include <thread>
 
 namespace tideline::sync {
@@ -332,6 +333,7 @@ Answer<void> Engine::fetch(const std::vector<Job>& jobs) {
     };
     for (const Job& job : jobs) {
       std::string cursor = job.cursor;
+      std::set<std::string> passed{cursor};
       Version seen = job.seen;
       int without_rows = 0;
       for (bool more = true; more;) {
@@ -342,13 +344,15 @@ Answer<void> Engine::fetch(const std::vector<Job>& jobs) {
             page = tl::unexpected(SyncError{Trouble::kCorrupt, end.error()});
           } else {
             more = !end->up_to_date;
-            without_rows = page->rows.empty() && page->tombstones.empty() ? without_rows + 1 : 0;
-            if (end->connection != job.connection || end->snapshot < seen)
+            const bool is_empty = page->rows.empty() && page->tombstones.empty();
+            without_rows = is_empty ? without_rows + 1 : 0;
+            const bool is_earlier = end->snapshot < seen || (!is_empty && passed.contains(end->cursor));
+            if (end->connection != job.connection || is_earlier)
               page = mixed_up("a page of changes");
             else if (more && (end->cursor == cursor || without_rows > kMaxPagesWithoutRows))
               page = corrupt("the server's pages do not come to an end");
             else
-              cursor = end->cursor, seen = end->snapshot;
+              passed.insert(cursor = end->cursor), seen = end->snapshot;
           }
         }
         const bool failed = !page;

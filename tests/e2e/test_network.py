@@ -299,6 +299,27 @@ def test_a_page_that_does_not_come_as_it_was_sent(place, developer, proxy, name,
     gets_over(place, developer, proxy, "/changes", name)
 
 
+def test_the_first_page_again_while_a_first_sync_goes_on(place, developer, proxy):
+    """A push lands between the first pages of two connections, so the one before it is asked on; and gets its first
+    page again, which is no older than what is here."""
+    asked = []
+
+    def chosen(method, path):
+        if "/changes" in path:
+            asked.append(path)
+            if len(asked) == 2:
+                place.push(next(name for name, id in place.connections.items() if id in path))
+            if "cursor=" in path and "stale" not in proxy.done:
+                return Fault("stale")
+        return None
+
+    proxy.choose = chosen
+    done = attempt(place, developer)
+    assert proxy.done["stale"] == 1 and "cursor=" not in "".join(asked[:2]), asked
+    assert done.returncode == 0 and "trying again" in done.stderr, done
+    assert heals(place, developer, proxy) == 1
+
+
 @pytest.mark.parametrize("name", SOME)
 def test_heads_that_do_not_come_as_they_were_sent(place, developer, proxy, name):
     assert attempt(place, developer).returncode == 0
