@@ -64,8 +64,8 @@ int main(int argc, char** argv) {
   json.key("microseconds").number(static_cast<std::int64_t>(seconds * 1e6));
   json.key("models").begin_object();
   for (std::size_t i = 0; i < artifacts->size(); ++i) {
-    const auto* result = project->lineage(i);
-    if (result == nullptr) continue;
+    const auto result = project->lineage(i);
+    if (!result) continue;
     std::string id;
     append_json_string(id, artifacts->unique_id(i));
     json.key(std::string_view(id).substr(1, id.size() - 2)).begin_object();

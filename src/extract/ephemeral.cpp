@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "lineage/names.h"
+#include "lineage/packed.h"
 
 namespace tideline::extract {
 namespace {
@@ -78,17 +79,16 @@ void merge(std::vector<ValueEdge>& edges, const ValueEdge& edge) {
 
 }  // namespace
 
-std::vector<std::uint32_t> SeeThrough::read_by(const QueryLineage& lineage) const {
+std::vector<std::uint32_t> SeeThrough::read_by(std::uint32_t model) const {
   std::vector<std::uint32_t> models;
-  for (const auto& read : lineage.reads)
-    if (read.relation != kNone)
-      if (const std::uint32_t model = ephemeral_(read.relation); model != kNone) models.push_back(model);
+  for (const lineage::RelationIndex relation : project_.reads(model))
+    if (const std::uint32_t upstream = ephemeral_(relation); upstream != kNone) models.push_back(upstream);
   return models;
 }
 
-const QueryLineage* SeeThrough::find(std::uint32_t model) const {
+QueryLineage SeeThrough::lineage(std::uint32_t model) const {
   const auto found = replaced_.find(model);
-  return found == replaced_.end() ? nullptr : &found->second;
+  return found == replaced_.end() ? project_.lineage(model) : lineage::unpack(found->second);
 }
 
 void SeeThrough::add(std::uint32_t model) {
@@ -97,18 +97,17 @@ void SeeThrough::add(std::uint32_t model) {
   while (!waiting.empty()) {
     const std::uint32_t at = waiting.back();
     const auto [state, fresh] = seen_.emplace(at, false);
-    const QueryLineage& original = lineage_(at);
     if (fresh) {
-      for (const std::uint32_t upstream : read_by(original))
+      for (const std::uint32_t upstream : read_by(at))
         if (!seen_.contains(upstream)) waiting.push_back(upstream);
       continue;
     }
     waiting.pop_back();
-    if (std::exchange(state->second, true) || read_by(original).empty()) continue;
-    QueryLineage through = replaced(original);
+    if (std::exchange(state->second, true) || read_by(at).empty()) continue;
+    const QueryLineage through = replaced(project_.lineage(at));
     std::size_t edges = 0;
     for (const auto& column : through.columns) edges += column.edges.size();
-    if (edges <= kMaxEdges) replaced_.insert_or_assign(at, std::move(through));
+    if (edges <= kMaxEdges) replaced_.emplace(at, lineage::pack(through));
   }
 }
 
@@ -125,7 +124,7 @@ QueryLineage SeeThrough::replaced(const QueryLineage& original) const {
   }
 
   struct Upstream {
-    const QueryLineage* lineage = nullptr;
+    std::optional<QueryLineage> lineage;
     std::map<std::string, const OutputColumn*> columns;  // in lower case
   };
   std::vector<Upstream> upstreams(original.reads.size());
@@ -137,8 +136,7 @@ QueryLineage SeeThrough::replaced(const QueryLineage& original) const {
       parts.read(read);
       continue;
     }
-    const QueryLineage* through = find(model);
-    upstreams[i].lineage = through != nullptr ? through : &lineage_(model);
+    upstreams[i].lineage = lineage(model);
     for (const auto& column : upstreams[i].lineage->columns)
       upstreams[i].columns.emplace(ascii_lower(column.name), &column);
     for (const auto& further : upstreams[i].lineage->reads) parts.read(further);
@@ -152,7 +150,7 @@ QueryLineage SeeThrough::replaced(const QueryLineage& original) const {
     for (const ValueEdge& edge : column.edges) {
       const auto& source = original.sources[edge.source];
       const Upstream& upstream = upstreams[source.read];
-      if (upstream.lineage == nullptr) {
+      if (!upstream.lineage) {
         ValueEdge same = edge;
         same.source = parts.source(original, edge.source);
         merge(out.edges, same);
@@ -190,7 +188,7 @@ QueryLineage SeeThrough::replaced(const QueryLineage& original) const {
   for (const auto& influence : original.influences) {
     const auto& source = original.sources[influence.source];
     const Upstream& upstream = upstreams[source.read];
-    if (upstream.lineage == nullptr) {
+    if (!upstream.lineage) {
       influences.insert({parts.source(original, influence.source), influence.kind});
       continue;
     }
@@ -200,7 +198,7 @@ QueryLineage SeeThrough::replaced(const QueryLineage& original) const {
       influences.insert({parts.source(*upstream.lineage, inner.source), influence.kind});
   }
   for (const Upstream& upstream : upstreams)
-    if (upstream.lineage != nullptr)
+    if (upstream.lineage)
       for (const auto& influence : upstream.lineage->influences)
         influences.insert({parts.source(*upstream.lineage, influence.source), influence.kind});
   result.influences.assign(influences.begin(), influences.end());

@@ -179,7 +179,7 @@ struct ProjectLineage::Impl {
   std::shared_ptr<lineage::StandIns> stand_ins(const Object& object) const;
   void see_through();
   void note_used();
-  const QueryLineage& lineage(std::uint32_t model) const;
+  QueryLineage lineage(std::uint32_t model) const;
   EphemeralEdges ephemeral_edges(const Object& object, const ConnectionId& connection,
                                  const std::unordered_map<std::string, EdgeTarget>& targets) const;
   /// The ephemeral models that stand in its SQL: those it reads, and those that they read.
@@ -360,18 +360,16 @@ void ProjectLineage::Impl::see_through() {
   for (const Object& object : objects)
     if (object.is_ephemeral && object.relation != kNone) ephemeral.emplace(object.relation, object.model);
   if (ephemeral.empty()) return;
-  through.emplace([this](std::uint32_t model) -> const QueryLineage& { return project->lineage(model); },
-                  [ephemeral = std::move(ephemeral)](RelationIndex relation) {
-                    const auto found = ephemeral.find(relation);
-                    return found == ephemeral.end() ? kNone : found->second;
-                  });
+  through.emplace(*project, [ephemeral = std::move(ephemeral)](RelationIndex relation) {
+    const auto found = ephemeral.find(relation);
+    return found == ephemeral.end() ? kNone : found->second;
+  });
   for (const Object& object : objects)
     if (object.model != kNone) through->add(object.model);
 }
 
-const QueryLineage& ProjectLineage::Impl::lineage(std::uint32_t model) const {
-  const QueryLineage* seen = through ? through->find(model) : nullptr;
-  return seen != nullptr ? *seen : project->lineage(model);
+QueryLineage ProjectLineage::Impl::lineage(std::uint32_t model) const {
+  return through ? through->lineage(model) : project->lineage(model);
 }
 
 void ProjectLineage::Impl::note_used() {
@@ -379,27 +377,18 @@ void ProjectLineage::Impl::note_used() {
   implied.clear();
   for (const Object& object : objects) {
     if (object.model == kNone) continue;
-    const QueryLineage& result = lineage(object.model);
-    std::vector<bool> counts(result.sources.size(), false), is_implied(result.sources.size(), false);
-    for (const auto& column : result.columns)
-      for (const auto& edge : column.edges)
-        (column.demanded && column.documented ? is_implied : counts)[edge.source] = true;
-    for (const auto& influence : result.influences) counts[influence.source] = true;
-    for (std::size_t i = 0; i < result.sources.size(); ++i) {
-      const auto& source = result.sources[i];
-      const RelationIndex relation = result.reads[source.read].relation;
-      if (source.known || relation == kNone) continue;
-      if (counts[i]) used[relation].insert(source.name);
-      if (is_implied[i]) implied[relation].insert(source.name);
-    }
+    if (!project->uses_unknown(object.model) && !(through && through->has(object.model))) continue;
+    const QueryLineage result = lineage(object.model);
+    for (const auto& column : lineage::unknown_columns(result))
+      (column.is_read ? used : implied)[column.relation].emplace(column.name);
   }
 }
 
 lineage::Report ProjectLineage::report() const { return impl_->project->report(); }
 
-const QueryLineage* ProjectLineage::lineage(std::size_t object) const {
+std::optional<QueryLineage> ProjectLineage::lineage(std::size_t object) const {
   const std::uint32_t model = impl_->objects[object].model;
-  return model == kNone ? nullptr : &impl_->lineage(model);
+  return model == kNone ? std::nullopt : std::optional(impl_->lineage(model));
 }
 
 std::string_view ProjectLineage::unique_id(RelationIndex relation) const {
@@ -411,7 +400,7 @@ std::string_view ProjectLineage::unique_id(RelationIndex relation) const {
 void ProjectLineage::add_to(std::size_t at, const ObjectFacts& facts, const Retained* held,
                             const ConnectionId& connection, ObjectRows& rows) const {
   const Object& object = impl_->objects[at];
-  const QueryLineage* result = lineage(at);
+  std::optional<QueryLineage> result = lineage(at);
   std::unordered_map<std::string, int> spellings;
   for (const auto& column : rows.columns) ++spellings[ascii_lower(column.name)];
   const bool in_catalog = object.columns != nullptr && object.columns->complete() && facts.seed_columns.empty();
@@ -432,7 +421,7 @@ void ProjectLineage::add_to(std::size_t at, const ObjectFacts& facts, const Reta
   std::size_t repeated = 0;
   if (!catalog_of(facts, held))
     for (const auto& name : facts.seed_columns) added |= add_column(name, "seed");
-  if (result != nullptr) {
+  if (result) {
     std::set<std::string> seen;
     for (const auto& column : result->columns) {
       if (!seen.insert(ascii_lower(column.name)).second) {
@@ -447,7 +436,7 @@ void ProjectLineage::add_to(std::size_t at, const ObjectFacts& facts, const Reta
       for (const auto& name : found->second) added |= add_column(name, from);
 
   // The order of the query where no catalog says otherwise.
-  if (added && !in_catalog && result != nullptr) {
+  if (added && !in_catalog && result) {
     std::unordered_map<std::string, std::size_t> order;
     for (std::size_t i = 0; i < result->columns.size(); ++i) order.emplace(ascii_lower(result->columns[i].name), i);
     std::vector<std::pair<std::size_t, std::size_t>> places;  // in the query, in the rows
@@ -465,20 +454,15 @@ void ProjectLineage::add_to(std::size_t at, const ObjectFacts& facts, const Reta
 
   std::map<std::string, std::string> of_object;
   if (added && facts.is_relation && !in_catalog && facts.columns.empty())
-    of_object["columns_from"] = json_string(!facts.seed_columns.empty() ? "seed" : result != nullptr ? "sql" : "usage");
-  if (result == nullptr) {
+    of_object["columns_from"] = json_string(!facts.seed_columns.empty() ? "seed" : result ? "sql" : "usage");
+  if (!result) {
     if (!of_object.empty()) rows.object.metadata = with_members(rows.object.metadata, of_object);
     return;
   }
 
   const QueryText text = text_of(object, facts, held);
-  if (repeated > 0) {
-    QueryLineage told = *result;
-    told.gaps.push_back({Reason::kDuplicateColumn, std::to_string(repeated), {}});
-    of_object["lineage"] = status_json(told, text);
-  } else {
-    of_object["lineage"] = status_json(*result, text);
-  }
+  if (repeated > 0) result->gaps.push_back({Reason::kDuplicateColumn, std::to_string(repeated), {}});
+  of_object["lineage"] = status_json(*result, text);
   rows.object.metadata = with_members(rows.object.metadata, of_object);
 
   std::unordered_map<std::string, ColumnRecord*> row_of;
@@ -545,7 +529,7 @@ EphemeralEdges ProjectLineage::Impl::ephemeral_edges(const Object& object, const
   EphemeralEdges rows;
   const auto ephemerals = ephemerals_of(object);
   if (ephemerals.empty()) return rows;
-  const QueryLineage& result = project->lineage(object.model);  // not seen through
+  const QueryLineage result = project->lineage(object.model);  // not seen through
   std::unordered_map<std::string, const Object*> by_name;
   std::unordered_map<RelationIndex, const Object*> by_relation;
   for (const Object* one : ephemerals) {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -70,8 +71,8 @@ class ProjectLineage {
   /// Of models and snapshots.
   lineage::Report report() const;
 
-  /// For tools: the object's result, or null where it has no query; and what reads and relations stand for.
-  const lineage::QueryLineage* lineage(std::size_t object) const;
+  /// For tools: the object's result, nullopt where it has no query; and what reads and relations stand for.
+  std::optional<lineage::QueryLineage> lineage(std::size_t object) const;
   std::string_view unique_id(lineage::RelationIndex relation) const;
 
  private:

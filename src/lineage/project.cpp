@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "base/text.h"
+#include "lineage/packed.h"
 #include "sql/parser.h"
 
 namespace tideline::lineage {
@@ -19,12 +20,40 @@ constexpr int kMaxRounds = 4;
 // Models that pass on the * of one another, one after the other, over a source that nobody knows.
 constexpr int kMaxFillRounds = 32;
 
+/// A model's result at rest: packed, and beside it what passes over all models ask for.
+struct Kept {
+  std::string packed;                // empty: not resolved yet
+  std::vector<RelationIndex> reads;  // in the order of the text, without those that are not known
+  std::uint32_t reasons = 0;         // of its gaps: a bit each
+  bool failed = false;
+  bool columns_complete = true;
+  bool uses_unknown = false;
+
+  Kept() = default;
+  explicit Kept(const QueryLineage& lineage)
+      : packed(pack(lineage)),
+        failed(lineage.failed),
+        columns_complete(lineage.columns_complete),
+        uses_unknown(!unknown_columns(lineage).empty()) {
+    for (const auto& read : lineage.reads)
+      if (read.relation != kNone) reads.push_back(read.relation);
+    reads.shrink_to_fit();
+    for (const auto& gap : lineage.gaps) reasons |= bit(gap.reason);
+  }
+
+  bool has(Reason reason) const { return (reasons & bit(reason)) != 0; }
+
+ private:
+  static_assert(kReasonCount <= 32);
+  static std::uint32_t bit(Reason reason) { return 1U << static_cast<unsigned>(reason); }
+};
+
 }  // namespace
 
 struct Project::Impl {
   struct State {
     Model model;
-    QueryLineage lineage;
+    Kept kept;
     std::string fingerprint;             // of what it was resolved from
     std::vector<RelationIndex> reads;    // that it does not declare, sorted
     std::vector<RelationIndex> visible;  // these and what it declares, sorted
@@ -78,18 +107,18 @@ struct Project::Impl {
       number(sum);
     }
     // Of what is read without being declared only the columns given at first are seen.
-    for (const auto& read : state.lineage.reads) {
-      number(read.relation);
-      if (read.relation != kNone) columns(relations->columns(read.relation));
+    for (const RelationIndex relation : state.kept.reads) {
+      number(relation);
+      columns(relations->columns(relation));
     }
     return hash.hex();
   }
 
   /// What others see of it when they read it.
-  void publish(State& state) {
+  void publish(State& state, const QueryLineage& lineage) {
     state.published = true;
     const RelationIndex relation = state.model.relation;
-    if (relation == kNone || state.lineage.failed) return;
+    if (relation == kNone || lineage.failed) return;
     const RelationColumns* given = relations->columns(relation);
     const bool from_catalog = given != nullptr && given->complete();
     std::vector<std::string> names;
@@ -101,19 +130,19 @@ struct Project::Impl {
       for (std::size_t i = 0; i < given->listed(); ++i) put(given->name(i));
     std::size_t listed = names.size();
     // What a * took over from documentation alone is known no better here.
-    const bool may_be_documented = !from_catalog && !state.lineage.columns_complete;
-    for (const auto& column : state.lineage.columns)
+    const bool may_be_documented = !from_catalog && !lineage.columns_complete;
+    for (const auto& column : lineage.columns)
       if (!column.demanded && !(may_be_documented && column.documented)) put(column.name);
     if (state.model.is_snapshot)
       for (const auto name : kSnapshotColumns) put(std::string(name));
     if (!from_catalog) listed = names.size();
     const std::size_t documented = names.size();
     if (may_be_documented)
-      for (const auto& column : state.lineage.columns)
+      for (const auto& column : lineage.columns)
         if (!column.demanded) put(column.name);
     if (given != nullptr)
       for (const auto& name : given->names()) put(name);
-    const bool complete = from_catalog || state.lineage.columns_complete;
+    const bool complete = from_catalog || lineage.columns_complete;
     if (!complete) listed = names.size();
     relations->infer(relation, std::make_shared<RelationColumns>(std::move(names), listed, complete, documented));
   }
@@ -124,14 +153,14 @@ struct Project::Impl {
     std::string buffer;
     const std::string_view sql = state.model.without_sql == Reason::kNone ? sql_of(number, buffer) : std::string_view();
     if (!state.fingerprint.empty() && fingerprint(state, sql, upstream) == state.fingerprint) {
-      if (!state.published) publish(state);
+      if (!state.published) publish(state, unpack(state.kept.packed));
       return;
     }
+    QueryLineage lineage;
     if (state.model.without_sql != Reason::kNone) {
-      state.lineage = {};
-      state.lineage.failed = true;
-      state.lineage.columns_complete = false;
-      state.lineage.gaps.push_back({state.model.without_sql, "", {}});
+      lineage.failed = true;
+      lineage.columns_complete = false;
+      lineage.gaps.push_back({state.model.without_sql, "", {}});
     } else {
       Reader reader;
       reader.upstream = upstream;
@@ -141,10 +170,11 @@ struct Project::Impl {
       reader.is_snapshot = state.model.is_snapshot;
       reader.stand_ins = state.model.stand_ins.get();
       if (reader.self != kNone) reader.expected = relations->columns(reader.self);
-      state.lineage = analyse(sql, *state.model.dialect, *relations, reader);
+      lineage = analyse(sql, *state.model.dialect, *relations, reader);
     }
+    state.kept = Kept(lineage);
     state.fingerprint = fingerprint(state, sql, upstream);
-    publish(state);
+    publish(state, lineage);
     const std::lock_guard lock(counter);
     ++resolved;
   }
@@ -196,39 +226,30 @@ struct Project::Impl {
     for (std::size_t i = 0; i < numbers.size(); ++i) {
       if (done[i]) continue;
       resolve_one(numbers[i], sql_of);
-      auto& gaps = states[numbers[i]].lineage.gaps;
-      if (std::none_of(gaps.begin(), gaps.end(), [](const Gap& gap) { return gap.reason == Reason::kCycle; }))
-        gaps.push_back({Reason::kCycle, states[numbers[i]].model.id, {}});
+      State& state = states[numbers[i]];
+      if (state.kept.has(Reason::kCycle)) continue;
+      QueryLineage lineage = unpack(state.kept.packed);
+      lineage.gaps.push_back({Reason::kCycle, state.model.id, {}});
+      state.kept = Kept(lineage);
     }
   }
 
   /// Models over a * that cannot be expanded, where what is read of them is not what they were last resolved with.
   std::vector<std::size_t> to_fill() {
     std::vector<std::set<std::string>> demanded(states.size()), documented(states.size());
-    enum class Use : std::uint8_t { kNone, kDocumented, kRead };
-    std::vector<Use> used;
     for (const State& state : states) {
-      const QueryLineage& lineage = state.lineage;
-      const auto is_unknown = [](const SourceColumn& source) { return !source.known; };
-      if (std::none_of(lineage.sources.begin(), lineage.sources.end(), is_unknown)) continue;
-      used.assign(lineage.sources.size(), Use::kNone);
-      for (const auto& column : lineage.columns) {
-        const Use use = column.demanded && column.documented ? Use::kDocumented : Use::kRead;
-        for (const auto& edge : column.edges) used[edge.source] = std::max(used[edge.source], use);
-      }
-      for (const auto& influence : lineage.influences) used[influence.source] = Use::kRead;
-      for (std::size_t i = 0; i < used.size(); ++i) {
-        const RelationIndex relation = lineage.reads[lineage.sources[i].read].relation;
-        if (used[i] == Use::kNone || lineage.sources[i].known || relation == kNone || relation == state.model.relation)
-          continue;
-        if (const auto builder = builders.find(relation); builder != builders.end())
-          (used[i] == Use::kRead ? demanded : documented)[builder->second].insert(lineage.sources[i].name);
+      if (!state.kept.uses_unknown) continue;
+      const QueryLineage lineage = unpack(state.kept.packed);
+      for (const auto& column : unknown_columns(lineage)) {
+        if (column.relation == state.model.relation) continue;
+        if (const auto builder = builders.find(column.relation); builder != builders.end())
+          (column.is_read ? demanded : documented)[builder->second].emplace(column.name);
       }
     }
     std::vector<std::size_t> numbers;
     for (std::size_t i = 0; i < states.size(); ++i) {
       State& state = states[i];
-      if (state.lineage.failed || state.lineage.columns_complete) demanded[i].clear(), documented[i].clear();
+      if (state.kept.failed || state.kept.columns_complete) demanded[i].clear(), documented[i].clear();
       for (const auto& name : demanded[i]) documented[i].erase(name);
       const bool is_same =
           std::equal(demanded[i].begin(), demanded[i].end(), state.demanded.begin(), state.demanded.end()) &&
@@ -248,13 +269,12 @@ struct Project::Impl {
     for (std::size_t i = 0; i < states.size(); ++i) {
       State& state = states[i];
       std::vector<RelationIndex> reads;
-      for (const auto& read : state.lineage.reads) {
-        if (read.relation == kNone || read.relation == state.model.relation || !builders.contains(read.relation))
-          continue;
-        const RelationColumns* given = relations->columns(read.relation);
+      for (const RelationIndex relation : state.kept.reads) {
+        if (relation == state.model.relation || !builders.contains(relation)) continue;
+        const RelationColumns* given = relations->columns(relation);
         if (given != nullptr && given->complete()) continue;
-        if (std::binary_search(state.model.upstream.begin(), state.model.upstream.end(), read.relation)) continue;
-        reads.push_back(read.relation);
+        if (std::binary_search(state.model.upstream.begin(), state.model.upstream.end(), relation)) continue;
+        reads.push_back(relation);
       }
       if (reads.empty() && state.reads.empty()) continue;
       reads.insert(reads.end(), state.reads.begin(), state.reads.end());
@@ -311,7 +331,9 @@ std::size_t Project::add(Model model) {
 std::size_t Project::size() const { return impl_->states.size(); }
 const Relations& Project::relations() const { return *impl_->relations; }
 const Model& Project::model(std::size_t number) const { return impl_->states[number].model; }
-const QueryLineage& Project::lineage(std::size_t number) const { return impl_->states[number].lineage; }
+QueryLineage Project::lineage(std::size_t number) const { return unpack(impl_->states[number].kept.packed); }
+std::span<const RelationIndex> Project::reads(std::size_t number) const { return impl_->states[number].kept.reads; }
+bool Project::uses_unknown(std::size_t number) const { return impl_->states[number].kept.uses_unknown; }
 std::size_t Project::resolved() const { return impl_->resolved; }
 
 void Project::resolve(const SqlOf& sql_of, unsigned threads) {
@@ -347,7 +369,7 @@ void Project::take_over(Project&& earlier) {
   for (auto& state : impl_->states) {
     const auto found = by_id.find(state.model.id);
     if (found == by_id.end() || found->second->model.relation != state.model.relation) continue;
-    state.lineage = std::move(found->second->lineage);
+    state.kept = std::move(found->second->kept);
     state.fingerprint = std::move(found->second->fingerprint);
     state.reads = std::move(found->second->reads);
     state.demanded = std::move(found->second->demanded);
@@ -356,21 +378,33 @@ void Project::take_over(Project&& earlier) {
   }
 }
 
-bool is_partial(const QueryLineage& lineage) { return lineage.failed || !lineage.gaps.empty(); }
+std::vector<UnknownColumn> unknown_columns(const QueryLineage& lineage) {
+  std::vector<UnknownColumn> columns;
+  const auto is_unknown = [](const SourceColumn& source) { return !source.known; };
+  if (std::none_of(lineage.sources.begin(), lineage.sources.end(), is_unknown)) return columns;
+  enum class Use : std::uint8_t { kNone, kDocumented, kRead };
+  std::vector<Use> used(lineage.sources.size(), Use::kNone);
+  for (const auto& column : lineage.columns) {
+    const Use use = column.demanded && column.documented ? Use::kDocumented : Use::kRead;
+    for (const auto& edge : column.edges) used[edge.source] = std::max(used[edge.source], use);
+  }
+  for (const auto& influence : lineage.influences) used[influence.source] = Use::kRead;
+  for (std::size_t i = 0; i < used.size(); ++i) {
+    const SourceColumn& source = lineage.sources[i];
+    const RelationIndex relation = lineage.reads[source.read].relation;
+    if (used[i] != Use::kNone && !source.known && relation != kNone)
+      columns.push_back({relation, source.name, used[i] == Use::kRead});
+  }
+  return columns;
+}
 
 Report Project::report() const {
   Report report;
   for (const auto& state : impl_->states) {
     ++report.models;
-    if (state.lineage.failed)
-      ++report.failed;
-    else if (is_partial(state.lineage))
-      ++report.partial;
-    else
-      ++report.analysed;
-    std::set<Reason> reasons;
-    for (const Gap& gap : state.lineage.gaps) reasons.insert(gap.reason);
-    for (const Reason reason : reasons) ++report.reasons[reason];
+    ++(state.kept.failed ? report.failed : state.kept.reasons != 0 ? report.partial : report.analysed);
+    for (std::size_t i = 0; i < kReasonCount; ++i)
+      if (const auto reason = static_cast<Reason>(i); state.kept.has(reason)) ++report.reasons[reason];
   }
   return report;
 }

@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -63,7 +64,11 @@ class Project {
   /// the same relations. To be called before `resolve`.
   void take_over(Project&& earlier);
 
-  const QueryLineage& lineage(std::size_t number) const;
+  /// Made anew of what is kept of it: linear in its size. Before `resolve` there is nothing in it.
+  QueryLineage lineage(std::size_t number) const;
+  /// Without that cost: the relations it reads, in the order of the text, and whether it has any unknown_columns.
+  std::span<const RelationIndex> reads(std::size_t number) const;
+  bool uses_unknown(std::size_t number) const;
   /// How many models the last `resolve` really resolved.
   std::size_t resolved() const;
   Report report() const;
@@ -73,7 +78,13 @@ class Project {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Whether a result counts as partial or failed in a report.
-bool is_partial(const QueryLineage& lineage);
+/// A column that a query uses of a relation which is not known to have it.
+struct UnknownColumn {
+  RelationIndex relation = kNone;
+  std::string_view name;  // lives in the lineage
+  bool is_read = false;   // false: only documentation of the query's own result says that it passes it on
+};
+/// Each once.
+std::vector<UnknownColumn> unknown_columns(const QueryLineage& lineage);
 
 }  // namespace tideline::lineage

@@ -31,6 +31,7 @@ std::string_view to_string(EdgeKind kind);
 struct ReadRelation {
   RelationIndex relation = kNone;  // kNone: one that is not known
   std::string name;                // as written, without quotes: db.schema.orders
+  friend bool operator==(const ReadRelation&, const ReadRelation&) = default;
 };
 
 /// A column of a relation that is read.
@@ -38,6 +39,7 @@ struct SourceColumn {
   std::uint32_t read = 0;  // index of QueryLineage::reads
   std::string name;        // as the relation has it, or as written where its columns are not known
   bool known = true;       // the relation is known to have it
+  friend bool operator==(const SourceColumn&, const SourceColumn&) = default;
 };
 
 struct ValueEdge {
@@ -47,6 +49,7 @@ struct ValueEdge {
                                     // and ORDER BY of windows and aggregates, and nothing else
   std::uint16_t confidence = 1000;  // thousandths
   Reason doubt = Reason::kNone;     // why it is not 1000
+  friend bool operator==(const ValueEdge&, const ValueEdge&) = default;
 };
 
 /// What dbt calls the CTE of an ephemeral model: __dbt__cte__orders; before 0.19 __dbt__CTE__orders.
@@ -61,12 +64,14 @@ bool is_snapshot_column(std::string_view name);
 struct EphemeralColumn {
   std::string cte;   // as written
   std::string name;  // as the dialect stores it
+  friend bool operator==(const EphemeralColumn&, const EphemeralColumn&) = default;
 };
 
 struct Gap {
   Reason reason = Reason::kNone;
   std::string subject;  // the relation, column, function or text it is about
   sql::Span span;       // where; empty: the whole
+  friend bool operator==(const Gap&, const Gap&) = default;
 };
 
 struct OutputColumn {
@@ -82,6 +87,7 @@ struct OutputColumn {
   /// Through which ephemeral models it comes on its last step: `source` is an index of QueryLineage::ephemerals. Beside
   /// `edges`, which see through them.
   std::vector<ValueEdge> ephemerals;
+  friend bool operator==(const OutputColumn&, const OutputColumn&) = default;
 };
 
 /// The rows of the result depend on it, whatever the column.
@@ -103,6 +109,7 @@ struct QueryLineage {
   std::vector<std::string> target;              // of INSERT, CREATE, MERGE, UPDATE: the parts of its name
   bool failed = false;                          // nothing could be said
   std::size_t steps = 0;                        // work done
+  friend bool operator==(const QueryLineage&, const QueryLineage&) = default;
 };
 
 }  // namespace tideline::lineage

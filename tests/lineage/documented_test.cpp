@@ -72,7 +72,8 @@ class Chain {
     std::vector<Edges> all;
     for (std::size_t i = 0; i < project.size(); ++i) {
       Edges& of_model = all.emplace_back();
-      for (const auto& column : project.lineage(i).columns) {
+      const QueryLineage lineage = project.lineage(i);
+      for (const auto& column : lineage.columns) {
         std::string text = column.name;
         for (const auto& edge : column.edges)
           text += " " + std::to_string(edge.confidence) + " " + std::string(to_string(edge.doubt));
