@@ -91,7 +91,7 @@ std::shared_ptr<const RelationColumns> columns_of(const ObjectFacts& facts, cons
   const std::size_t documented = listed;
   if (!complete && !from_file) listed = names.size();
   if (names.empty()) return nullptr;
-  return std::make_shared<RelationColumns>(std::move(names), listed, complete || from_file, documented);
+  return std::make_shared<RelationColumns>(names, listed, complete || from_file, documented);
 }
 
 /// Whether the compiled SQL that is held was compiled from this definition.
@@ -148,7 +148,8 @@ Object object_of(const ObjectFacts& facts, const Retained* held) {
 std::string column_key(const std::string& name, const RelationColumns* columns) {
   if (columns != nullptr) {
     int same = 0;
-    for (const auto& other : columns->names()) same += lineage::same_ignoring_case(other, name) ? 1 : 0;
+    for (std::size_t i = 0; i < columns->size(); ++i)
+      same += lineage::same_ignoring_case(columns->name(i), name) ? 1 : 0;
     if (same > 1) return name;
   }
   return ascii_lower(name);

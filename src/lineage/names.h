@@ -28,6 +28,16 @@ struct Name {
 
 bool same_ignoring_case(std::string_view a, std::string_view b);
 std::uint32_t hash_ignoring_case(std::string_view text);
+/// An order in which names that differ by case alone are one; shorter ones come first.
+bool less_ignoring_case(std::string_view a, std::string_view b);
+
+/// For containers.
+struct HashIgnoringCase {
+  std::size_t operator()(std::string_view text) const { return hash_ignoring_case(text); }
+};
+struct SameIgnoringCase {
+  bool operator()(std::string_view a, std::string_view b) const { return same_ignoring_case(a, b); }
+};
 
 /// Positions by name, ignoring case. The names stay with the caller, who gives them again at each call.
 class NameIndex {

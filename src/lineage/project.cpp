@@ -6,6 +6,7 @@
 #include <set>
 #include <thread>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/hash.h"
 #include "base/text.h"
@@ -122,9 +123,9 @@ struct Project::Impl {
     const RelationColumns* given = relations->columns(relation);
     const bool from_catalog = given != nullptr && given->complete();
     std::vector<std::string> names;
-    std::set<std::string> seen;
-    const auto put = [&](const std::string& name) {
-      if (seen.insert(ascii_lower(name)).second) names.push_back(name);
+    std::unordered_set<std::string_view, HashIgnoringCase, SameIgnoringCase> seen;
+    const auto put = [&](std::string_view name) {
+      if (seen.insert(name).second) names.emplace_back(name);
     };
     if (from_catalog)
       for (std::size_t i = 0; i < given->listed(); ++i) put(given->name(i));
@@ -134,17 +135,17 @@ struct Project::Impl {
     for (const auto& column : lineage.columns)
       if (!column.demanded && !(may_be_documented && column.documented)) put(column.name);
     if (state.model.is_snapshot)
-      for (const auto name : kSnapshotColumns) put(std::string(name));
+      for (const auto name : kSnapshotColumns) put(name);
     if (!from_catalog) listed = names.size();
     const std::size_t documented = names.size();
     if (may_be_documented)
       for (const auto& column : lineage.columns)
         if (!column.demanded) put(column.name);
     if (given != nullptr)
-      for (const auto& name : given->names()) put(name);
+      for (std::size_t i = 0; i < given->size(); ++i) put(given->name(i));
     const bool complete = from_catalog || lineage.columns_complete;
     if (!complete) listed = names.size();
-    relations->infer(relation, std::make_shared<RelationColumns>(std::move(names), listed, complete, documented));
+    relations->infer(relation, std::make_shared<RelationColumns>(names, listed, complete, documented));
   }
 
   void resolve_one(std::size_t number, const SqlOf& sql_of) {

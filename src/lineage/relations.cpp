@@ -1,31 +1,44 @@
 #include "lineage/relations.h"
 
 #include <algorithm>
+#include <numeric>
 #include <tuple>
 
 #include "base/text.h"
 
 namespace tideline::lineage {
 
-RelationColumns::RelationColumns(std::vector<std::string> names, std::size_t listed, bool complete,
+RelationColumns::RelationColumns(const std::vector<std::string>& names, std::size_t listed, bool complete,
                                  std::size_t documented)
-    : names_(std::move(names)),
+    : by_name_(names.size()),
       listed_(listed),
-      documented_(std::min(documented, names_.size())),
+      documented_(std::min(documented, names.size())),
       complete_(complete),
       fingerprint_((listed * 2 + (complete ? 1 : 0)) * 0x9E3779B97F4A7C15ULL + documented_) {
-  for (const auto& name : names_) fingerprint_ = fingerprint_ * 0x9E3779B97F4A7C15ULL + std::hash<std::string>()(name);
-  index_.build(names_.size(), [&](std::size_t i) -> std::string_view { return names_[i]; });
+  std::size_t bytes = 0;
+  for (const auto& one : names) bytes += one.size();
+  text_.reserve(bytes);
+  begins_.reserve(names.size() + 1);
+  for (const auto& one : names) {
+    fingerprint_ = fingerprint_ * 0x9E3779B97F4A7C15ULL + std::hash<std::string>()(one);
+    begins_.push_back(static_cast<std::uint32_t>(text_.size()));
+    text_ += one;
+  }
+  begins_.push_back(static_cast<std::uint32_t>(text_.size()));
+  std::iota(by_name_.begin(), by_name_.end(), 0U);
+  std::ranges::sort(by_name_, [this](std::uint32_t a, std::uint32_t b) {
+    return same_ignoring_case(name(a), name(b)) ? a < b : less_ignoring_case(name(a), name(b));
+  });
 }
 
 std::uint32_t RelationColumns::find(const Name& name, const sql::Dialect& dialect) const {
-  const auto name_at = [&](std::size_t i) -> std::string_view { return names_[i]; };
-  const std::uint32_t first = index_.find(name.text, name_at);
-  if (first == kNone || index_.next(first, name_at) == kNone) return first;
+  const auto name_of = [this](std::uint32_t i) { return this->name(i); };
+  const auto found = std::ranges::equal_range(by_name_, name.text, less_ignoring_case, name_of);
+  if (found.empty()) return kNone;
+  if (found.size() == 1) return found.front();
   const std::string exact = sql::normalize_identifier(name.text, name.quoted, sql::NameKind::kColumn, dialect);
-  for (std::uint32_t at = first; at != kNone; at = index_.next(at, name_at))
-    if (names_[at] == exact) return at;
-  return first;
+  const auto at = std::ranges::find(found, exact, name_of);
+  return at == found.end() ? found.front() : *at;
 }
 
 RelationIndex Relations::add(RelationName name, RelationOrigin origin, std::shared_ptr<const RelationColumns> columns) {
@@ -45,6 +58,7 @@ const RelationColumns* Relations::inferred(RelationIndex relation) const {
 }
 
 void Relations::infer(RelationIndex relation, std::shared_ptr<const RelationColumns> columns) {
+  if (const auto* known = inferred(relation); known != nullptr && *known == *columns) return;
   Entry& entry = *entries_[relation];
   const RelationColumns* last = columns.get();
   entry.inferred.push_back(std::move(columns));

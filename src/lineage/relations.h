@@ -25,32 +25,38 @@ struct RelationName {
   std::string identifier;
 };
 
-/// The columns of a relation, in the warehouse's order.
+/// The columns of a relation, in the warehouse's order. A project keeps those of each of its relations, so they take
+/// little more than their names.
 class RelationColumns {
  public:
   /// The first `listed` names are what * stands for, if `complete`; those after them are known to be there as well.
   /// Those from `documented` on only somebody's documentation has.
-  RelationColumns(std::vector<std::string> names, std::size_t listed, bool complete, std::size_t documented = SIZE_MAX);
+  RelationColumns(const std::vector<std::string>& names, std::size_t listed, bool complete,
+                  std::size_t documented = SIZE_MAX);
 
-  std::size_t size() const { return names_.size(); }
+  std::size_t size() const { return by_name_.size(); }
   std::size_t listed() const { return listed_; }
   bool complete() const { return complete_; }
   /// Whether documentation alone has it.
   bool is_only_documented(std::size_t i) const { return i >= documented_; }
-  const std::string& name(std::size_t i) const { return names_[i]; }
-  const std::vector<std::string>& names() const { return names_; }
+  std::string_view name(std::size_t i) const {
+    return std::string_view(text_).substr(begins_[i], begins_[i + 1] - begins_[i]);
+  }
   /// Of everything above.
   std::uint64_t fingerprint() const { return fingerprint_; }
-  /// kNone: not among them.
+  /// kNone: not among them. O(log size).
   std::uint32_t find(const Name& name, const sql::Dialect& dialect) const;
 
+  friend bool operator==(const RelationColumns&, const RelationColumns&) = default;
+
  private:
-  std::vector<std::string> names_;
+  std::string text_;                    // the names, one after the other
+  std::vector<std::uint32_t> begins_;   // of each in `text_`, and the end of the last one
+  std::vector<std::uint32_t> by_name_;  // their numbers, in the order of less_ignoring_case and then of the warehouse
   std::size_t listed_;
   std::size_t documented_;
   bool complete_;
   std::uint64_t fingerprint_;
-  NameIndex index_;
 };
 
 /// What built a relation: where several have one name, the smaller counts.
@@ -69,7 +75,8 @@ class Relations {
   const RelationColumns* columns(RelationIndex relation) const { return entries_[relation]->columns.get(); }
   /// As `infer` published them; before that, or without, as given at first.
   const RelationColumns* inferred(RelationIndex relation) const;
-  /// Those who read it meanwhile see the earlier columns, which stay as long as this does. One thread a relation.
+  /// Those who read it meanwhile see the earlier columns, which stay as long as this does; the same columns again are
+  /// not kept. One thread a relation.
   void infer(RelationIndex relation, std::shared_ptr<const RelationColumns> columns);
 
   /// The relation of that name: database.schema.identifier, or the last one or two of them. Of several, in this order:

@@ -148,7 +148,7 @@ void Resolver::add_demanded(Shape& shape) {
   if (!step(wanted)) return;
   std::vector<ShapeColumn> added;
   std::unordered_set<std::string> names;  // in lower case
-  const auto add = [&](const std::string& wanted_name, bool by_others) {
+  const auto add = [&](std::string_view wanted_name, bool by_others) {
     const Name name(wanted_name, true);
     if (find_known(shape, name) != kNone || (reader_.is_snapshot && is_snapshot_column(wanted_name))) return;
     if (!names.insert(ascii_lower(wanted_name)).second) return;

@@ -109,7 +109,7 @@ NodeId Resolver::node_at(Shape& shape, std::size_t position) {
   NodeId& node = shape.relation_nodes[position];
   if (node == kNone) {
     node = graph_.leaf(static_cast<std::uint32_t>(sources_.size()));
-    sources_.push_back({shape.read, shape.relation->name(position), true});
+    sources_.push_back({shape.read, std::string(shape.relation->name(position)), true});
   }
   return node;
 }

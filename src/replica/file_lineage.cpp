@@ -282,7 +282,7 @@ class FileAnalysis {
     names.insert(names.end(), documented.begin(), documented.end());
     if (names.empty()) return std::shared_ptr<const RelationColumns>();
     if (!complete) listed = names.size();
-    return std::make_shared<const RelationColumns>(std::move(names), listed, complete, certain);
+    return std::make_shared<const RelationColumns>(names, listed, complete, certain);
   }
 
   // ---- The result, in the file's own words
