@@ -44,12 +44,9 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "%s\n", describe(artifacts.error()).c_str());
     return 1;
   }
-  extract::LineageInput input;
-  input.objects = artifacts->size();
-  input.adapter_type = is_project ? argv[3] : artifacts->manifest().adapter_type;
-  input.facts = [&](std::size_t i) { return artifacts->read(i); };
+  const std::string adapter = is_project ? argv[3] : artifacts->manifest().adapter_type;
   const unsigned threads = std::max(std::thread::hardware_concurrency(), 1U);
-  auto project = extract::ProjectLineage::read(input, threads);
+  auto project = extract::ProjectLineage::read(*artifacts, adapter, threads);
   if (!project) {
     std::fprintf(stderr, "%s\n", describe(project.error()).c_str());
     return 1;
@@ -60,7 +57,7 @@ int main(int argc, char** argv) {
   std::string out;
   JsonWriter json(out);
   json.begin_object();
-  json.key("adapter").string(input.adapter_type);
+  json.key("adapter").string(adapter);
   json.key("microseconds").number(static_cast<std::int64_t>(seconds * 1e6));
   json.key("models").begin_object();
   for (std::size_t i = 0; i < artifacts->size(); ++i) {

@@ -60,8 +60,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   for (std::size_t i = 0; i < artifacts->size(); ++i) demand(artifacts->read(i).has_value());
   // Its lineage is resolved, and becomes rows.
-  auto lineage = extract::ProjectLineage::read(
-      {artifacts->size(), size % 2 == 0 ? "postgres" : "", [&](std::size_t i) { return artifacts->read(i); }}, 1);
+  auto lineage = extract::ProjectLineage::read(*artifacts, size % 2 == 0 ? "postgres" : "", 1);
   demand(lineage.has_value());
   lineage->resolve(1);
   for (std::size_t i = 0; i < artifacts->size(); ++i) {

@@ -1,21 +1,16 @@
 #include "extract/lineage_rows.h"
 
 #include <algorithm>
-#include <atomic>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <set>
-#include <thread>
 #include <unordered_map>
 
-#include "base/hash.h"
-#include "base/json.h"
 #include "base/text.h"
 #include "extract/ephemeral.h"
 #include "extract/lineage_edges.h"
+#include "extract/lineage_objects.h"
 #include "extract/lineage_text.h"
-#include "extract/template_sql.h"
 #include "sql/dialect.h"
 
 namespace tideline::extract {
@@ -28,122 +23,6 @@ using lineage::Reason;
 using lineage::RelationColumns;
 using lineage::RelationIndex;
 
-// Compiled SQL kept between reading the facts and resolving; beyond it, facts are read again.
-constexpr std::size_t kKeptSqlBytes = std::size_t{64} << 20;
-// Stands for a schema that is not known, so that no name with one can mean it: raw.orders is not the model orders.
-constexpr std::string_view kUnknownPlace = "\x01";
-
-/// What is kept of an object.
-struct Object {
-  std::string unique_id;
-  std::string full_name;
-  RelationIndex relation = kNone;
-  std::uint32_t model = kNone;  // of the project
-  bool is_ephemeral = false;
-  std::vector<std::string> upstream;
-  std::optional<std::string> sql;
-  std::shared_ptr<TemplateSql> of_template;  // where it is that SQL, and not what dbt compiled
-  bool has_sql = false;
-  bool is_relation = false;
-  bool is_model = false;
-  bool is_snapshot = false;
-  bool is_python = false;
-  lineage::RelationName name;
-  lineage::RelationOrigin origin{};
-  std::shared_ptr<const RelationColumns> columns;
-};
-
-std::string_view member(const ObjectFacts& facts, std::string_view key) {
-  for (const auto& [name, json] : facts.metadata)
-    if (name == key) return json;
-  return {};
-}
-
-lineage::RelationName relation_name_of(std::string database, std::string schema, std::string_view full_name) {
-  lineage::RelationName name{std::move(database), std::move(schema), {}};
-  std::string_view rest = full_name;
-  for (const std::string* part : {&name.database, &name.schema})
-    if (!part->empty() && rest.size() > part->size() && rest.starts_with(*part) && rest[part->size()] == '.')
-      rest.remove_prefix(part->size() + 1);
-  name.identifier = rest;
-  return name;
-}
-
-/// The catalog's columns, and those only the manifest names after them.
-std::shared_ptr<const RelationColumns> columns_of(const ObjectFacts& facts, const Retained* held) {
-  std::vector<std::string> names;
-  std::set<std::string> seen;
-  const auto put = [&](const std::string& name) {
-    if (seen.insert(name).second) names.push_back(name);
-  };
-  const auto catalog = catalog_of(facts, held);
-  const bool complete = catalog && !catalog->columns.empty();
-  std::set<std::string> folded;
-  if (complete)
-    for (const auto& column : catalog->columns) put(column.name), folded.insert(ascii_lower(column.name));
-  const bool from_file = !complete && !facts.seed_columns.empty();
-  if (from_file)
-    for (const auto& name : facts.seed_columns)
-      if (folded.insert(ascii_lower(name)).second) put(name);
-  std::size_t listed = names.size();
-  for (const auto& column : facts.columns)
-    if (folded.insert(ascii_lower(column.name)).second) put(column.name);
-  const std::size_t documented = listed;
-  if (!complete && !from_file) listed = names.size();
-  if (names.empty()) return nullptr;
-  return std::make_shared<RelationColumns>(names, listed, complete || from_file, documented);
-}
-
-/// Whether the compiled SQL that is held was compiled from this definition.
-bool is_compiled_from(const ObjectFacts& facts, const Retained& held) {
-  if (!held.compiled_definition || !facts.definition) return false;
-  std::optional<std::string> from = held.content_hash;
-  if (held.object_metadata)
-    if (const auto earlier = Json::parse(held.object_metadata->text, "metadata"))
-      if (auto hash = earlier->string_at("compiled_from_hash")) from = std::move(hash);
-  return from == hex(sha256(*facts.definition));
-}
-
-/// The SQL made of the model's file, where that is the one to resolve.
-std::shared_ptr<TemplateSql> template_of(const ObjectFacts& facts, const Retained* held) {
-  if (!facts.template_sql || facts.compiled_definition) return nullptr;
-  if (held != nullptr && is_compiled_from(facts, *held)) return nullptr;
-  auto read = read_template_sql(*facts.template_sql);
-  return read ? std::make_shared<TemplateSql>(std::move(*read)) : nullptr;
-}
-
-Object object_of(const ObjectFacts& facts, const Retained* held) {
-  Object object;
-  object.unique_id = facts.unique_id;
-  object.full_name = facts.full_name;
-  object.is_snapshot = facts.object_type == "snapshot";
-  object.is_model = facts.object_type == "model" || object.is_snapshot;
-  object.is_python = member(facts, "language") == "\"python\"";
-  object.is_ephemeral = object.is_model && !facts.is_relation;
-  if (object.is_model) {
-    object.of_template = template_of(facts, held);
-    object.sql = object.of_template != nullptr ? std::exchange(object.of_template->sql, {}) : compiled_of(facts, held);
-  }
-  object.has_sql = object.sql.has_value();
-  for (const auto& dependency : facts.dependencies)
-    if (dependency.type == "ref" || dependency.type == "source")
-      object.upstream.push_back(dependency.upstream_unique_id);
-  object.name = relation_name_of(facts.database_name.value_or(""), facts.schema_name.value_or(""), facts.full_name);
-  // A project's sources do not name the place; an earlier manifest did.
-  if (facts.from_project && held != nullptr) {
-    if (object.name.database.empty()) object.name.database = held->database_name.value_or("");
-    if (object.name.schema.empty()) object.name.schema = held->schema_name.value_or("");
-    object.full_name = object.name.identifier;
-    for (const auto* part : {&object.name.schema, &object.name.database})
-      if (!part->empty()) object.full_name = *part + "." + object.full_name;
-  }
-  if (facts.from_project && object.name.schema.empty()) object.name.schema = kUnknownPlace;
-  object.is_relation = facts.is_relation;
-  object.origin = facts.object_type == "source" ? lineage::RelationOrigin::kSource : lineage::RelationOrigin::kBuilt;
-  if (facts.is_relation) object.columns = columns_of(facts, held);
-  return object;
-}
-
 /// As ids have it.
 std::string column_key(const std::string& name, const RelationColumns* columns) {
   if (columns != nullptr) {
@@ -155,7 +34,7 @@ std::string column_key(const std::string& name, const RelationColumns* columns) 
   return ascii_lower(name);
 }
 
-QueryText text_of(const Object& object, const ObjectFacts& facts, const Retained* held) {
+QueryText text_of(const LineageObject& object, const ObjectFacts& facts, const Retained* held) {
   if (object.of_template == nullptr) return QueryText::compiled(compiled_of(facts, held).value_or(""));
   auto read = facts.template_sql ? read_template_sql(*facts.template_sql) : std::nullopt;
   return QueryText::of_template(object.of_template, read ? std::move(read->sql) : "", facts.definition.value_or(""));
@@ -164,9 +43,10 @@ QueryText text_of(const Object& object, const ObjectFacts& facts, const Retained
 }  // namespace
 
 struct ProjectLineage::Impl {
-  LineageInput input;
-  std::vector<Object> objects;
-  std::vector<std::size_t> wanted;
+  Impl(const Artifacts& artifacts, std::string adapter) : objects(artifacts), adapter_type(std::move(adapter)) {}
+
+  LineageObjects objects;
+  std::string adapter_type;
   std::vector<std::size_t> object_of_relation;  // index of objects; those of other projects come after all of them
   std::vector<ForeignRelation> foreign;
   std::optional<lineage::Project> project;
@@ -174,17 +54,16 @@ struct ProjectLineage::Impl {
   /// what is documented of a model above a *.
   std::unordered_map<RelationIndex, std::set<std::string>> used, implied;
   std::optional<SeeThrough> through;  // where SQL is not compiled and there are ephemeral models
-  std::unordered_map<std::string_view, std::size_t> by_id;
 
   std::unique_ptr<lineage::Relations> make_relations();
-  std::shared_ptr<lineage::StandIns> stand_ins(const Object& object) const;
+  std::shared_ptr<lineage::StandIns> stand_ins(const LineageObject& object) const;
   void see_through();
   void note_used();
   QueryLineage lineage(std::uint32_t model) const;
-  EphemeralEdges ephemeral_edges(const Object& object, const ConnectionId& connection,
+  EphemeralEdges ephemeral_edges(const LineageObject& object, const ConnectionId& connection,
                                  const std::unordered_map<std::string, EdgeTarget>& targets) const;
   /// The ephemeral models that stand in its SQL: those it reads, and those that they read.
-  std::vector<const Object*> ephemerals_of(const Object& object) const;
+  std::vector<const LineageObject*> ephemerals_of(const LineageObject& object) const;
 };
 
 ProjectLineage::ProjectLineage(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -192,54 +71,21 @@ ProjectLineage::ProjectLineage(ProjectLineage&&) noexcept = default;
 ProjectLineage& ProjectLineage::operator=(ProjectLineage&&) noexcept = default;
 ProjectLineage::~ProjectLineage() = default;
 
-Result<ProjectLineage> ProjectLineage::read(LineageInput input, unsigned threads) {
-  auto impl = std::make_unique<Impl>();
-  impl->input = std::move(input);
-  auto& objects = impl->objects;
-  objects.resize(impl->input.objects);
-
-  std::atomic<std::size_t> next{0}, kept{0};
-  std::mutex mutex;
-  std::optional<Error> failure;
-  const auto work = [&] {
-    while (true) {
-      const std::size_t i = next.fetch_add(1);
-      if (i >= objects.size()) return;
-      auto facts = impl->input.facts(i);
-      if (!facts) {
-        const std::lock_guard lock(mutex);
-        if (!failure) failure = std::move(facts).error();
-        next = objects.size();
-        return;
-      }
-      objects[i] = object_of(*facts, nullptr);
-      auto& sql = objects[i].sql;
-      if (sql && kept.fetch_add(sql->size()) > kKeptSqlBytes) sql.reset();
-      if (!needs_retained(*facts)) continue;
-      const std::lock_guard lock(mutex);
-      impl->wanted.push_back(i);
-    }
-  };
-  std::vector<std::thread> others;
-  for (unsigned i = 1; i < threads; ++i) others.emplace_back(work);
-  work();
-  for (auto& other : others) other.join();
-  if (failure) return fail(std::move(*failure));
-  std::sort(impl->wanted.begin(), impl->wanted.end());
+Result<ProjectLineage> ProjectLineage::read(const Artifacts& artifacts, std::string adapter_type, unsigned threads) {
+  auto impl = std::make_unique<Impl>(artifacts, std::move(adapter_type));
+  TRY_VOID(impl->objects.read(threads));
   return ProjectLineage(std::move(impl));
 }
 
-const std::vector<std::size_t>& ProjectLineage::wanted() const { return impl_->wanted; }
+const std::vector<std::size_t>& ProjectLineage::wanted() const { return impl_->objects.wanted(); }
 
 Result<void> ProjectLineage::learn(std::size_t object, const Retained& held) {
-  TRY(const auto facts, impl_->input.facts(object));
-  impl_->objects[object] = object_of(facts, &held);
-  return {};
+  return impl_->objects.learn(object, held);
 }
 
 std::vector<std::string> ProjectLineage::foreign_names() const {
   std::vector<std::string> names;
-  for (const Object& object : impl_->objects)
+  for (const LineageObject& object : impl_->objects)
     if (object.is_relation && object.origin == lineage::RelationOrigin::kSource)
       names.push_back(ascii_lower(object.full_name));
   std::sort(names.begin(), names.end());
@@ -253,21 +99,23 @@ std::unique_ptr<lineage::Relations> ProjectLineage::Impl::make_relations() {
   auto relations = std::make_unique<lineage::Relations>();
   object_of_relation.clear();
   const bool is_template =
-      std::any_of(objects.begin(), objects.end(), [](const Object& one) { return one.of_template != nullptr; });
+      std::any_of(objects.begin(), objects.end(), [](const LineageObject& one) { return one.of_template != nullptr; });
   for (std::size_t i = 0; i < objects.size(); ++i) {
-    Object& object = objects[i];
+    LineageObject& object = objects[i];
     // In SQL that is not compiled an ephemeral model stands as a relation; no name leads to it.
-    if (!object.is_relation && !(object.is_ephemeral && object.has_sql && is_template)) continue;
-    object.relation = object.is_relation ? relations->add(object.name, object.origin, object.columns)
-                                         : relations->add({}, object.origin, nullptr);
+    if (!object.is_relation && !(object.is_ephemeral && object.sql != SqlSource::kNone && is_template)) continue;
+    lineage::RelationName name;
+    if (object.is_relation)
+      name = {std::string(object.database), std::string(object.schema), std::string(object.identifier)};
+    object.relation = relations->add(std::move(name), object.origin, object.columns);
     object_of_relation.push_back(i);
   }
   for (std::size_t i = 0; i < foreign.size(); ++i) {
     const ForeignRelation& one = foreign[i];
     auto columns =
         one.columns.empty() ? nullptr : std::make_shared<RelationColumns>(one.columns, one.columns.size(), true);
-    relations->add(relation_name_of(one.database, one.schema, one.full_name), lineage::RelationOrigin::kOtherProject,
-                   std::move(columns));
+    relations->add({one.database, one.schema, std::string(identifier_in(one.full_name, one.database, one.schema))},
+                   lineage::RelationOrigin::kOtherProject, std::move(columns));
     object_of_relation.push_back(objects.size() + i);
   }
   return relations;
@@ -276,62 +124,48 @@ std::unique_ptr<lineage::Relations> ProjectLineage::Impl::make_relations() {
 void ProjectLineage::resolve(unsigned threads) {
   auto& objects = impl_->objects;
   auto relations = impl_->make_relations();
-  auto& by_id = impl_->by_id;
-  by_id.clear();
-  for (std::size_t i = 0; i < objects.size(); ++i) by_id.emplace(objects[i].unique_id, i);
 
   // What an ephemeral model reads stands in the SQL of those that read it.
-  const auto add_upstream = [&](const Object& object, std::vector<RelationIndex>& upstream) {
+  const auto add_upstream = [&](const LineageObject& object, std::vector<RelationIndex>& upstream) {
     auto readers = impl_->ephemerals_of(object);
     readers.push_back(&object);
-    for (const Object* reader : readers)
-      for (const auto& id : reader->upstream)
-        if (const auto found = by_id.find(id); found != by_id.end() && objects[found->second].relation != kNone)
-          upstream.push_back(objects[found->second].relation);
+    for (const LineageObject* reader : readers)
+      for (const std::uint32_t at : reader->upstream)
+        if (objects[at].relation != kNone) upstream.push_back(objects[at].relation);
   };
-  const sql::Dialect& dialect = sql::dialect_of_adapter(impl_->input.adapter_type);
+  const sql::Dialect& dialect = sql::dialect_of_adapter(impl_->adapter_type);
   lineage::Project project(std::move(relations));
   std::vector<std::size_t> object_of_model;
   for (std::size_t i = 0; i < objects.size(); ++i) {
-    Object& object = objects[i];
+    LineageObject& object = objects[i];
     if (!object.is_model) continue;
     lineage::Model model;
-    model.id = object.unique_id;
+    model.id = std::string(object.unique_id);
     model.relation = object.relation;
     model.dialect = &dialect;
     model.is_snapshot = object.is_snapshot;
     if (object.is_python)
       model.without_sql = Reason::kPythonModel;
-    else if (!object.has_sql)
+    else if (object.sql == SqlSource::kNone)
       model.without_sql = Reason::kNoSql;
     add_upstream(object, model.upstream);
     if (object.of_template != nullptr) model.stand_ins = impl_->stand_ins(object);
     object.model = static_cast<std::uint32_t>(project.add(std::move(model)));
     object_of_model.push_back(i);
   }
-  project.resolve(
-      [&](std::size_t model, std::string& buffer) -> std::string_view {
-        const std::size_t i = object_of_model[model];
-        if (objects[i].sql) return *objects[i].sql;
-        auto facts = impl_->input.facts(i);
-        if (facts && objects[i].of_template != nullptr && facts->template_sql) {
-          if (auto read = read_template_sql(*facts->template_sql)) buffer = std::move(read->sql);
-          return buffer;
-        }
-        if (facts && facts->compiled_definition) buffer = std::move(*facts->compiled_definition);
-        return buffer;
-      },
-      threads);
+  project.resolve([&](std::size_t model, std::string& buffer) { return objects.sql(object_of_model[model], buffer); },
+                  threads);
+  objects.forget_sql();
   impl_->project.emplace(std::move(project));
   impl_->see_through();
   impl_->note_used();
 }
 
-std::shared_ptr<lineage::StandIns> ProjectLineage::Impl::stand_ins(const Object& object) const {
+std::shared_ptr<lineage::StandIns> ProjectLineage::Impl::stand_ins(const LineageObject& object) const {
   auto stand_ins = std::make_shared<lineage::StandIns>();
   for (const auto& [name, id] : object.of_template->relations) {
-    const auto found = by_id.find(id);
-    stand_ins->relations.emplace(name, found == by_id.end() ? kNone : objects[found->second].relation);
+    const LineageObject* found = objects.find(id);
+    stand_ins->relations.emplace(name, found == nullptr ? kNone : found->relation);
   }
   stand_ins->relations.emplace(sql::kThisRelation, object.relation);
   for (const auto& [name, subject] : object.of_template->unknown) stand_ins->unknown.emplace(name, subject);
@@ -341,14 +175,12 @@ std::shared_ptr<lineage::StandIns> ProjectLineage::Impl::stand_ins(const Object&
   return stand_ins;
 }
 
-std::vector<const Object*> ProjectLineage::Impl::ephemerals_of(const Object& object) const {
-  std::vector<const Object*> found;
-  std::set<const Object*> seen{&object};
-  const auto add = [&](const Object& reader) {
-    for (const auto& id : reader.upstream)
-      if (const auto at = by_id.find(id); at != by_id.end())
-        if (const Object& one = objects[at->second]; one.is_ephemeral && seen.insert(&one).second)
-          found.push_back(&one);
+std::vector<const LineageObject*> ProjectLineage::Impl::ephemerals_of(const LineageObject& object) const {
+  std::vector<const LineageObject*> found;
+  std::set<const LineageObject*> seen{&object};
+  const auto add = [&](const LineageObject& reader) {
+    for (const std::uint32_t at : reader.upstream)
+      if (const LineageObject& one = objects[at]; one.is_ephemeral && seen.insert(&one).second) found.push_back(&one);
   };
   add(object);
   for (std::size_t i = 0; i < found.size(); ++i) add(*found[i]);
@@ -358,14 +190,14 @@ std::vector<const Object*> ProjectLineage::Impl::ephemerals_of(const Object& obj
 void ProjectLineage::Impl::see_through() {
   through.reset();
   std::unordered_map<RelationIndex, std::uint32_t> ephemeral;
-  for (const Object& object : objects)
+  for (const LineageObject& object : objects)
     if (object.is_ephemeral && object.relation != kNone) ephemeral.emplace(object.relation, object.model);
   if (ephemeral.empty()) return;
   through.emplace(*project, [ephemeral = std::move(ephemeral)](RelationIndex relation) {
     const auto found = ephemeral.find(relation);
     return found == ephemeral.end() ? kNone : found->second;
   });
-  for (const Object& object : objects)
+  for (const LineageObject& object : objects)
     if (object.model != kNone) through->add(object.model);
 }
 
@@ -376,7 +208,7 @@ QueryLineage ProjectLineage::Impl::lineage(std::uint32_t model) const {
 void ProjectLineage::Impl::note_used() {
   used.clear();
   implied.clear();
-  for (const Object& object : objects) {
+  for (const LineageObject& object : objects) {
     if (object.model == kNone) continue;
     if (!project->uses_unknown(object.model) && !(through && through->has(object.model))) continue;
     const QueryLineage result = lineage(object.model);
@@ -394,13 +226,13 @@ std::optional<QueryLineage> ProjectLineage::lineage(std::size_t object) const {
 
 std::string_view ProjectLineage::unique_id(RelationIndex relation) const {
   const std::size_t at = impl_->object_of_relation[relation];
-  return at < impl_->objects.size() ? std::string_view(impl_->objects[at].unique_id)
+  return at < impl_->objects.size() ? impl_->objects[at].unique_id
                                     : std::string_view(impl_->foreign[at - impl_->objects.size()].unique_id);
 }
 
 void ProjectLineage::add_to(std::size_t at, const ObjectFacts& facts, const Retained* held,
                             const ConnectionId& connection, ObjectRows& rows) const {
-  const Object& object = impl_->objects[at];
+  const LineageObject& object = impl_->objects[at];
   std::optional<QueryLineage> result = lineage(at);
   std::unordered_map<std::string, int> spellings;
   for (const auto& column : rows.columns) ++spellings[ascii_lower(column.name)];
@@ -477,7 +309,7 @@ void ProjectLineage::add_to(std::size_t at, const ObjectFacts& facts, const Reta
     const std::size_t index = impl_->object_of_relation[relation];
     const auto& relations = impl_->project->relations();
     if (index < impl_->objects.size()) {
-      const Object& upstream = impl_->objects[index];
+      const LineageObject& upstream = impl_->objects[index];
       sources[i] = EdgeSource{object_id(connection, upstream.unique_id), connection.value, upstream.full_name,
                               source.name, column_key(source.name, relations.inferred(relation))};
     } else {
@@ -525,19 +357,19 @@ void ProjectLineage::add_to(std::size_t at, const ObjectFacts& facts, const Reta
   std::sort(rows.lineage.begin(), rows.lineage.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
 }
 
-EphemeralEdges ProjectLineage::Impl::ephemeral_edges(const Object& object, const ConnectionId& connection,
+EphemeralEdges ProjectLineage::Impl::ephemeral_edges(const LineageObject& object, const ConnectionId& connection,
                                                      const std::unordered_map<std::string, EdgeTarget>& targets) const {
   EphemeralEdges rows;
   const auto ephemerals = ephemerals_of(object);
   if (ephemerals.empty()) return rows;
   const QueryLineage result = project->lineage(object.model);  // not seen through
-  std::unordered_map<std::string, const Object*> by_name;
-  std::unordered_map<RelationIndex, const Object*> by_relation;
-  for (const Object* one : ephemerals) {
-    by_name.emplace(ascii_lower(one->name.identifier), one);
+  std::unordered_map<std::string, const LineageObject*> by_name;
+  std::unordered_map<RelationIndex, const LineageObject*> by_relation;
+  for (const LineageObject* one : ephemerals) {
+    by_name.emplace(ascii_lower(one->identifier), one);
     if (one->relation != kNone) by_relation.emplace(one->relation, one);
   }
-  const auto source_of = [&](const Object& upstream, const std::string& column) {
+  const auto source_of = [&](const LineageObject& upstream, const std::string& column) {
     return EdgeSource{object_id(connection, upstream.unique_id), connection.value, upstream.full_name, column,
                       ascii_lower(column)};
   };

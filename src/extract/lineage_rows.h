@@ -7,7 +7,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/ids.h"
+#include "extract/artifacts.h"
 #include "extract/facts.h"
 #include "extract/rows.h"
 #include "lineage/project.h"
@@ -33,20 +33,13 @@ struct ForeignRelation {
   std::vector<std::string> columns;
 };
 
-/// All objects of a project.
-struct LineageInput {
-  std::size_t objects = 0;
-  std::string adapter_type;  // the dialect
-  /// Called by several threads at once; the same at every call. Must live as long as the ProjectLineage.
-  std::function<Result<ObjectFacts>(std::size_t object)> facts;
-};
-
 /// Use: read, learn what is held of the objects in `wanted`, resolve, then add_to for each object. Only add_to may be
 /// called by several threads at once.
 class ProjectLineage {
  public:
-  /// Reads the facts of all objects. Errors: those of `facts`. `threads` at least 1. Blocking.
-  static Result<ProjectLineage> read(LineageInput input, unsigned threads);
+  /// Reads the facts of all objects. `artifacts` outlives the result; `adapter_type` is the SQL's dialect. Errors:
+  /// those of Artifacts::read. `threads` at least 1. Blocking.
+  static Result<ProjectLineage> read(const Artifacts& artifacts, std::string adapter_type, unsigned threads);
 
   ProjectLineage(ProjectLineage&&) noexcept;
   ProjectLineage& operator=(ProjectLineage&&) noexcept;
@@ -54,13 +47,14 @@ class ProjectLineage {
 
   /// The objects whose facts leave something out that may be held (needs_retained), ascending.
   const std::vector<std::size_t>& wanted() const;
-  /// What is held of one of them. The last time counts. Errors: those of `facts`.
+  /// What is held of one of them. The last time counts. Errors: those of Artifacts::read.
   Result<void> learn(std::size_t object, const Retained& held);
   /// The names (database.schema.identifier, in lower case) under which other connections may build what this project
   /// reads as a source.
   std::vector<std::string> foreign_names() const;
   void learn_foreign(std::vector<ForeignRelation> foreign);
-  /// Blocking: for 6,000 models about a second. May be called again after more was learned.
+  /// Blocking: for 6,000 models about a second. May be called again after everything held was learned again: SQL that
+  /// is not in the artifacts is not kept beyond it.
   void resolve(unsigned threads);
 
   /// Adds to the rows of an object, made by `to_rows` of the same facts, its lineage, the columns that are inferred,

@@ -36,9 +36,7 @@ class ArtifactLineage : public store::Preparation {
 
   Result<std::vector<std::size_t>> wanted() override {
     if (!lineage_) {
-      TRY(auto lineage,
-          extract::ProjectLineage::read(
-              {artifacts_.size(), dialect_, [this](std::size_t i) { return artifacts_.read(i); }}, threads_));
+      TRY(auto lineage, extract::ProjectLineage::read(artifacts_, dialect_, threads_));
       lineage_.emplace(std::move(lineage));
     }
     return lineage_->wanted();

@@ -39,8 +39,7 @@ Pushed push(const Files& files, const std::map<std::string, Retained>& held = {}
   const auto artifacts = Artifacts::from_memory(document->manifest);
   EXPECT_TRUE(artifacts) << artifacts.error().message;
   Pushed pushed;
-  auto resolved =
-      ProjectLineage::read({artifacts->size(), "postgres", [&](std::size_t i) { return artifacts->read(i); }}, 1);
+  auto resolved = ProjectLineage::read(*artifacts, "postgres", 1);
   EXPECT_TRUE(resolved);
   std::map<Uuid, std::string> names;
   const ConnectionId connection{};
