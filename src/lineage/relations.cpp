@@ -70,6 +70,7 @@ std::optional<RelationIndex> Relations::find(std::span<const Name> parts, const 
   if (parts.empty()) return std::nullopt;
   const auto found = by_identifier_.find(ascii_lower(parts.back().text));
   if (found == by_identifier_.end()) return std::nullopt;
+  const std::vector<RelationIndex>& candidates = found->second;
   const Name* schema = parts.size() > 1 ? &parts[parts.size() - 2] : nullptr;
   const Name* database = parts.size() > 2 ? &parts[parts.size() - 3] : nullptr;
   const auto fits = [](const Name* asked, const std::string& known) {
@@ -79,25 +80,33 @@ std::optional<RelationIndex> Relations::find(std::span<const Name> parts, const 
     return asked == nullptr ||
            sql::normalize_identifier(asked->text, asked->quoted, sql::NameKind::kRelation, dialect) == known;
   };
-  using Rank = std::tuple<bool, bool, RelationOrigin, RelationIndex>;
+  using Rank = std::tuple<bool, RelationOrigin, RelationIndex>;
   std::optional<Rank> best;
   const RelationName* first = nullptr;
   bool several_places = false;
-  for (const RelationIndex candidate : found->second) {
+  const auto consider = [&](RelationIndex candidate) {
     const RelationName& name = entries_[candidate]->name;
-    if (!fits(schema, name.schema) || !fits(database, name.database)) continue;
+    if (!fits(schema, name.schema) || !fits(database, name.database)) return;
     if (first == nullptr) first = &name;
     several_places |=
         !same_ignoring_case(first->schema, name.schema) || !same_ignoring_case(first->database, name.database);
-    const bool spelt =
-        found->second.size() == 1 || (is_spelt(&parts.back(), name.identifier) && is_spelt(schema, name.schema) &&
-                                      is_spelt(database, name.database));
-    const bool is_declared = std::binary_search(declared.begin(), declared.end(), candidate);
-    const Rank rank{!is_declared, !spelt, entries_[candidate]->origin, candidate};
+    const bool spelt = candidates.size() == 1 || (is_spelt(&parts.back(), name.identifier) &&
+                                                  is_spelt(schema, name.schema) && is_spelt(database, name.database));
+    const Rank rank{!spelt, entries_[candidate]->origin, candidate};
     if (!best || rank < *best) best = rank;
+  };
+  // Hundreds may have one name: what is declared is few of them, or they few of what is declared.
+  if (declared.size() < candidates.size()) {
+    for (const RelationIndex one : declared)
+      if (same_ignoring_case(entries_[one]->name.identifier, parts.back().text)) consider(one);
+  } else {
+    for (const RelationIndex one : candidates)
+      if (std::binary_search(declared.begin(), declared.end(), one)) consider(one);
   }
+  if (best) return std::get<RelationIndex>(*best);
+  for (const RelationIndex one : candidates) consider(one);
   // Which of several schemas is meant when none is named, only the session knows.
-  if (!best || (several_places && std::get<0>(*best))) return std::nullopt;
+  if (!best || several_places) return std::nullopt;
   return std::get<RelationIndex>(*best);
 }
 
