@@ -50,9 +50,9 @@ struct ProjectLineage::Impl {
   std::vector<std::size_t> object_of_relation;  // index of objects; those of other projects come after all of them
   std::vector<ForeignRelation> foreign;
   std::optional<lineage::Project> project;
-  /// Columns that SQL uses of a relation and nothing else knows, by relation; sorted. And those that only follow from
-  /// what is documented of a model above a *.
-  std::unordered_map<RelationIndex, std::set<std::string>> used, implied;
+  /// Columns that SQL uses of a relation and nothing else knows, sorted; then those that only follow from what is
+  /// documented of a model above a *.
+  std::unordered_map<RelationIndex, RelationColumns> used;
   std::optional<SeeThrough> through;  // where SQL is not compiled and there are ephemeral models
 
   std::unique_ptr<lineage::Relations> make_relations();
@@ -206,14 +206,23 @@ QueryLineage ProjectLineage::Impl::lineage(std::uint32_t model) const {
 }
 
 void ProjectLineage::Impl::note_used() {
-  used.clear();
-  implied.clear();
+  struct Names {
+    std::set<std::string> used, implied;
+  };
+  std::unordered_map<RelationIndex, Names> found;
   for (const LineageObject& object : objects) {
     if (object.model == kNone) continue;
     if (!project->uses_unknown(object.model) && !(through && through->has(object.model))) continue;
     const QueryLineage result = lineage(object.model);
     for (const auto& column : lineage::unknown_columns(result))
-      (column.is_read ? used : implied)[column.relation].emplace(column.name);
+      (column.is_read ? found[column.relation].used : found[column.relation].implied).emplace(column.name);
+  }
+  used.clear();
+  for (const auto& [relation, names] : found) {
+    std::vector<std::string> all(names.used.begin(), names.used.end());
+    std::set_difference(names.implied.begin(), names.implied.end(), names.used.begin(), names.used.end(),
+                        std::back_inserter(all));
+    used.emplace(relation, RelationColumns(all, 0, false, names.used.size()));
   }
 }
 
@@ -237,7 +246,7 @@ void ProjectLineage::add_to(std::size_t at, const ObjectFacts& facts, const Reta
   std::unordered_map<std::string, int> spellings;
   for (const auto& column : rows.columns) ++spellings[ascii_lower(column.name)];
   const bool in_catalog = object.columns != nullptr && object.columns->complete() && facts.seed_columns.empty();
-  const auto add_column = [&](const std::string& name, std::string_view from) {
+  const auto add_column = [&](std::string_view name, std::string_view from) {
     // "" is the name of no column, in whatever SQL it is written.
     if (name.empty() || !spellings.emplace(ascii_lower(name), 1).second) return false;
     ColumnRecord& column = rows.columns.emplace_back();
@@ -264,9 +273,9 @@ void ProjectLineage::add_to(std::size_t at, const ObjectFacts& facts, const Reta
       added |= add_column(column.name, column.demanded && column.documented ? "documentation" : "sql");
     }
   }
-  for (const auto& [all, from] : {std::pair(&impl_->used, "usage"), std::pair(&impl_->implied, "documentation")})
-    if (const auto found = all->find(object.relation); object.relation != kNone && found != all->end())
-      for (const auto& name : found->second) added |= add_column(name, from);
+  if (const auto found = impl_->used.find(object.relation); found != impl_->used.end())
+    for (std::size_t i = 0; i < found->second.size(); ++i)
+      added |= add_column(found->second.name(i), found->second.is_only_documented(i) ? "documentation" : "usage");
 
   // The order of the query where no catalog says otherwise.
   if (added && !in_catalog && result) {
