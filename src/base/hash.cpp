@@ -60,14 +60,14 @@ std::string md5_hex(std::string_view bytes) {
 }
 
 namespace {
-std::string canonical_hex(XXH128_hash_t hash) {
+Xxh3Digest canonical(XXH128_hash_t hash) {
   XXH128_canonical_t canonical;
   XXH128_canonicalFromHash(&canonical, hash);
-  return hex({canonical.digest, sizeof canonical.digest});
+  return std::to_array(canonical.digest);
 }
 }  // namespace
 
-std::string xxh3_hex(std::string_view bytes) { return canonical_hex(XXH3_128bits(bytes.data(), bytes.size())); }
+std::string xxh3_hex(std::string_view bytes) { return hex(canonical(XXH3_128bits(bytes.data(), bytes.size()))); }
 
 struct Xxh3::Impl {
   XXH3_state_t* state = XXH3_createState();
@@ -79,7 +79,8 @@ Xxh3::~Xxh3() = default;
 Xxh3::Xxh3(Xxh3&&) noexcept = default;
 Xxh3& Xxh3::operator=(Xxh3&&) noexcept = default;
 void Xxh3::update(std::string_view bytes) { XXH3_128bits_update(impl_->state, bytes.data(), bytes.size()); }
-std::string Xxh3::hex() const { return canonical_hex(XXH3_128bits_digest(impl_->state)); }
+Xxh3Digest Xxh3::digest() const { return canonical(XXH3_128bits_digest(impl_->state)); }
+std::string Xxh3::hex() const { return tideline::hex(digest()); }
 
 bool equal_constant_time(std::string_view a, std::string_view b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;

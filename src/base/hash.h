@@ -41,6 +41,8 @@ std::string md5_hex(std::string_view bytes);
 /// 32 lower-case hex digits of XXH3-128. Not for anything an adversary may forge.
 std::string xxh3_hex(std::string_view bytes);
 
+using Xxh3Digest = std::array<std::uint8_t, 16>;
+
 /// The same, of bytes that come in pieces. Not thread-safe.
 class Xxh3 {
  public:
@@ -51,6 +53,7 @@ class Xxh3 {
 
   void update(std::string_view bytes);
   /// Of all bytes so far; more may follow.
+  Xxh3Digest digest() const;
   std::string hex() const;
 
  private:

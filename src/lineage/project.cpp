@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <deque>
+#include <iterator>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -55,28 +57,30 @@ struct Project::Impl {
   struct State {
     Model model;
     Kept kept;
-    std::string fingerprint;             // of what it was resolved from
-    std::vector<RelationIndex> reads;    // that it does not declare, sorted
-    std::vector<RelationIndex> visible;  // these and what it declares, sorted
+    Xxh3Digest fingerprint{};          // of what it was resolved from
+    std::vector<RelationIndex> reads;  // that it does not declare, sorted
+    std::vector<RelationIndex> all;    // these and what it declares, sorted; empty where it declares all
     bool published = false;
     std::vector<std::string> demanded;    // what others read of its result and it does not list, sorted
     std::vector<std::string> documented;  // the same of others that are only documented to have it
+
+    std::span<const RelationIndex> visible() const { return reads.empty() ? model.upstream : all; }
+    void see(std::vector<RelationIndex> undeclared) {
+      reads = std::move(undeclared);
+      all.clear();
+      if (!reads.empty())
+        std::set_union(model.upstream.begin(), model.upstream.end(), reads.begin(), reads.end(),
+                       std::back_inserter(all));
+    }
   };
 
   std::unique_ptr<Relations> relations;
-  std::vector<State> states;
+  std::deque<State> states;
   std::unordered_map<RelationIndex, std::size_t> builders;
   std::size_t resolved = 0;
   std::mutex counter;
 
-  static void find_visible(State& state) {
-    state.visible = state.model.upstream;
-    state.visible.insert(state.visible.end(), state.reads.begin(), state.reads.end());
-    std::sort(state.visible.begin(), state.visible.end());
-    state.visible.erase(std::unique(state.visible.begin(), state.visible.end()), state.visible.end());
-  }
-
-  std::string fingerprint(const State& state, std::string_view sql, std::span<const RelationIndex> upstream) const {
+  Xxh3Digest fingerprint(const State& state, std::string_view sql, std::span<const RelationIndex> upstream) const {
     Xxh3 hash;
     hash.update(sql);
     const auto number = [&](std::uint64_t value) {
@@ -112,7 +116,7 @@ struct Project::Impl {
       number(relation);
       columns(relations->columns(relation));
     }
-    return hash.hex();
+    return hash.digest();
   }
 
   /// What others see of it when they read it.
@@ -150,10 +154,10 @@ struct Project::Impl {
 
   void resolve_one(std::size_t number, const SqlOf& sql_of) {
     State& state = states[number];
-    const std::vector<RelationIndex>& upstream = state.visible;
+    const std::span<const RelationIndex> upstream = state.visible();
     std::string buffer;
     const std::string_view sql = state.model.without_sql == Reason::kNone ? sql_of(number, buffer) : std::string_view();
-    if (!state.fingerprint.empty() && fingerprint(state, sql, upstream) == state.fingerprint) {
+    if (!state.kept.packed.empty() && fingerprint(state, sql, upstream) == state.fingerprint) {
       if (!state.published) publish(state, unpack(state.kept.packed));
       return;
     }
@@ -187,7 +191,7 @@ struct Project::Impl {
     std::vector<std::vector<std::uint32_t>> downstream(numbers.size());
     std::vector<std::uint32_t> waits(numbers.size(), 0);
     for (std::size_t i = 0; i < numbers.size(); ++i) {
-      for (const RelationIndex relation : states[numbers[i]].visible) {
+      for (const RelationIndex relation : states[numbers[i]].visible()) {
         const auto builder = builders.find(relation);
         if (builder == builders.end() || builder->second == numbers[i] || place[builder->second] == kNone) continue;
         downstream[place[builder->second]].push_back(static_cast<std::uint32_t>(i));
@@ -282,8 +286,7 @@ struct Project::Impl {
       std::sort(reads.begin(), reads.end());
       reads.erase(std::unique(reads.begin(), reads.end()), reads.end());
       if (reads == state.reads) continue;
-      state.reads = std::move(reads);
-      find_visible(state);
+      state.see(std::move(reads));
       again[i] = any = true;
     }
     std::vector<std::size_t> numbers;
@@ -292,7 +295,7 @@ struct Project::Impl {
     std::vector<std::size_t> queue;
     for (std::size_t i = 0; i < states.size(); ++i) {
       if (again[i]) queue.push_back(i);
-      for (const RelationIndex relation : states[i].visible)
+      for (const RelationIndex relation : states[i].visible())
         if (const auto builder = builders.find(relation); builder != builders.end())
           downstream[builder->second].push_back(i);
     }
@@ -324,8 +327,8 @@ std::size_t Project::add(Model model) {
   model.upstream.erase(std::unique(model.upstream.begin(), model.upstream.end()), model.upstream.end());
   if (model.relation != kNone) impl_->builders.emplace(model.relation, number);
   auto& state = impl_->states.emplace_back();
+  model.upstream.shrink_to_fit();
   state.model = std::move(model);
-  Impl::find_visible(state);
   return number;
 }
 
@@ -371,11 +374,10 @@ void Project::take_over(Project&& earlier) {
     const auto found = by_id.find(state.model.id);
     if (found == by_id.end() || found->second->model.relation != state.model.relation) continue;
     state.kept = std::move(found->second->kept);
-    state.fingerprint = std::move(found->second->fingerprint);
-    state.reads = std::move(found->second->reads);
+    state.fingerprint = found->second->fingerprint;
+    state.see(std::move(found->second->reads));
     state.demanded = std::move(found->second->demanded);
     state.documented = std::move(found->second->documented);
-    Impl::find_visible(state);
   }
 }
 
