@@ -178,8 +178,11 @@ std::string_view LineageObjects::keep_name(std::string_view name) {
   return found != names_.end() ? *found : *names_.emplace(name).first;
 }
 
-std::string_view LineageObjects::sql(std::size_t number, std::string& buffer) const {
-  if (const auto kept = sql_.find(number); kept != sql_.end()) return kept->second;
+std::string_view LineageObjects::sql(std::size_t number, std::string& buffer) {
+  if (const auto kept = sql_.find(number); kept != sql_.end()) {
+    if (objects_[number].sql == SqlSource::kHeld) return kept->second;
+    if (!kept->second.empty()) return buffer = std::exchange(kept->second, {});
+  }
   auto facts = artifacts_.read(number);
   if (!facts) return {};
   if (objects_[number].sql == SqlSource::kCompiled && facts->compiled_definition)

@@ -66,8 +66,9 @@ class LineageObjects {
   auto end() const { return objects_.end(); }
   const LineageObject* find(std::string_view unique_id) const;
 
-  /// A view of what lives until `forget_sql`, or of `buffer`, into which it was read again. Thread-safe.
-  std::string_view sql(std::size_t number, std::string& buffer) const;
+  /// A view of `buffer`, or of what lives until `forget_sql`. Of different objects by several threads at once. What was
+  /// kept of it is given away: asked again, it is read again.
+  std::string_view sql(std::size_t number, std::string& buffer);
   /// It was resolved. What is held of an object counts until here: it is learned again where it is to count again.
   void forget_sql();
 

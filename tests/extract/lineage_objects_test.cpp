@@ -9,7 +9,7 @@
 namespace tideline::extract {
 namespace {
 
-std::string sql_of(const LineageObjects& objects, std::size_t number) {
+std::string sql_of(LineageObjects& objects, std::size_t number) {
   std::string buffer;
   return std::string(objects.sql(number, buffer));
 }
@@ -21,6 +21,7 @@ TEST(LineageObjects, CompiledSqlIsReadAgain) {
   ASSERT_TRUE(artifacts);
   LineageObjects objects(*artifacts);
   ASSERT_TRUE(objects.read(2));
+  EXPECT_EQ(sql_of(objects, 0), "select 1 as id");
   EXPECT_EQ(sql_of(objects, 0), "select 1 as id");
   objects.forget_sql();
   EXPECT_EQ(sql_of(objects, 0), "select 1 as id");
