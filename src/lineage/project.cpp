@@ -363,7 +363,7 @@ void Project::take_over(Project&& earlier) {
   const Relations& then = *earlier.impl_->relations;
   if (now.size() != then.size()) return;
   for (RelationIndex i = 0; i < now.size(); ++i) {
-    const RelationName &a = now.name(i), &b = then.name(i);
+    const RelationName a = now.name(i), b = then.name(i);
     if (a.database != b.database || a.schema != b.schema || a.identifier != b.identifier ||
         now.origin(i) != then.origin(i))
       return;

@@ -4,8 +4,6 @@
 #include <numeric>
 #include <tuple>
 
-#include "base/text.h"
-
 namespace tideline::lineage {
 
 RelationColumns::RelationColumns(const std::vector<std::string>& names, std::size_t listed, bool complete,
@@ -43,23 +41,28 @@ std::uint32_t RelationColumns::find(const Name& name, const sql::Dialect& dialec
 
 RelationIndex Relations::add(RelationName name, RelationOrigin origin, std::shared_ptr<const RelationColumns> columns) {
   const auto index = static_cast<RelationIndex>(entries_.size());
-  by_identifier_[ascii_lower(name.identifier)].push_back(index);
-  auto entry = std::make_unique<Entry>();
-  entry->name = std::move(name);
-  entry->origin = origin;
-  entry->columns = std::move(columns);
-  entries_.push_back(std::move(entry));
+  Entry& entry = entries_.emplace_back();
+  entry.identifier = std::move(name.identifier);
+  entry.place = &*places_.emplace(std::move(name.database), std::move(name.schema)).first;
+  entry.origin = origin;
+  entry.columns = std::move(columns);
+  by_identifier_[entry.identifier].push_back(index);
   return index;
 }
 
+RelationName Relations::name(RelationIndex relation) const {
+  const Entry& entry = entries_[relation];
+  return {entry.place->first, entry.place->second, entry.identifier};
+}
+
 const RelationColumns* Relations::inferred(RelationIndex relation) const {
-  const auto* published = entries_[relation]->published.load(std::memory_order_acquire);
-  return published != nullptr ? published : entries_[relation]->columns.get();
+  const auto* published = entries_[relation].published.load(std::memory_order_acquire);
+  return published != nullptr ? published : entries_[relation].columns.get();
 }
 
 void Relations::infer(RelationIndex relation, std::shared_ptr<const RelationColumns> columns) {
   if (const auto* known = inferred(relation); known != nullptr && *known == *columns) return;
-  Entry& entry = *entries_[relation];
+  Entry& entry = entries_[relation];
   const RelationColumns* last = columns.get();
   entry.inferred.push_back(std::move(columns));
   entry.published.store(last, std::memory_order_release);
@@ -68,7 +71,7 @@ void Relations::infer(RelationIndex relation, std::shared_ptr<const RelationColu
 std::optional<RelationIndex> Relations::find(std::span<const Name> parts, const sql::Dialect& dialect,
                                              std::span<const RelationIndex> declared) const {
   if (parts.empty()) return std::nullopt;
-  const auto found = by_identifier_.find(ascii_lower(parts.back().text));
+  const auto found = by_identifier_.find(parts.back().text);
   if (found == by_identifier_.end()) return std::nullopt;
   const std::vector<RelationIndex>& candidates = found->second;
   const Name* schema = parts.size() > 1 ? &parts[parts.size() - 2] : nullptr;
@@ -82,23 +85,23 @@ std::optional<RelationIndex> Relations::find(std::span<const Name> parts, const 
   };
   using Rank = std::tuple<bool, RelationOrigin, RelationIndex>;
   std::optional<Rank> best;
-  const RelationName* first = nullptr;
+  const Place* first = nullptr;
   bool several_places = false;
   const auto consider = [&](RelationIndex candidate) {
-    const RelationName& name = entries_[candidate]->name;
-    if (!fits(schema, name.schema) || !fits(database, name.database)) return;
-    if (first == nullptr) first = &name;
-    several_places |=
-        !same_ignoring_case(first->schema, name.schema) || !same_ignoring_case(first->database, name.database);
-    const bool spelt = candidates.size() == 1 || (is_spelt(&parts.back(), name.identifier) &&
-                                                  is_spelt(schema, name.schema) && is_spelt(database, name.database));
-    const Rank rank{!spelt, entries_[candidate]->origin, candidate};
+    const Entry& entry = entries_[candidate];
+    const auto& [in_database, in_schema] = *entry.place;
+    if (!fits(schema, in_schema) || !fits(database, in_database)) return;
+    if (first == nullptr) first = entry.place;
+    several_places |= !same_ignoring_case(first->second, in_schema) || !same_ignoring_case(first->first, in_database);
+    const bool spelt = candidates.size() == 1 || (is_spelt(&parts.back(), entry.identifier) &&
+                                                  is_spelt(schema, in_schema) && is_spelt(database, in_database));
+    const Rank rank{!spelt, entry.origin, candidate};
     if (!best || rank < *best) best = rank;
   };
   // Hundreds may have one name: what is declared is few of them, or they few of what is declared.
   if (declared.size() < candidates.size()) {
     for (const RelationIndex one : declared)
-      if (same_ignoring_case(entries_[one]->name.identifier, parts.back().text)) consider(one);
+      if (same_ignoring_case(entries_[one].identifier, parts.back().text)) consider(one);
   } else {
     for (const RelationIndex one : candidates)
       if (std::binary_search(declared.begin(), declared.end(), one)) consider(one);

@@ -5,12 +5,15 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "lineage/names.h"
@@ -68,11 +71,11 @@ class Relations {
   RelationIndex add(RelationName name, RelationOrigin origin, std::shared_ptr<const RelationColumns> columns);
   std::size_t size() const { return entries_.size(); }
 
-  const RelationName& name(RelationIndex relation) const { return entries_[relation]->name; }
-  RelationOrigin origin(RelationIndex relation) const { return entries_[relation]->origin; }
+  RelationName name(RelationIndex relation) const;
+  RelationOrigin origin(RelationIndex relation) const { return entries_[relation].origin; }
 
   /// As given at first, or null.
-  const RelationColumns* columns(RelationIndex relation) const { return entries_[relation]->columns.get(); }
+  const RelationColumns* columns(RelationIndex relation) const { return entries_[relation].columns.get(); }
   /// As `infer` published them; before that, or without, as given at first.
   const RelationColumns* inferred(RelationIndex relation) const;
   /// Those who read it meanwhile see the earlier columns, which stay as long as this does; the same columns again are
@@ -86,16 +89,21 @@ class Relations {
                                     std::span<const RelationIndex> declared) const;
 
  private:
+  using Place = std::pair<std::string, std::string>;  // database and schema
+
   struct Entry {
-    RelationName name;
+    std::string identifier;
+    const Place* place = nullptr;
     RelationOrigin origin{};
     std::shared_ptr<const RelationColumns> columns;
     std::vector<std::shared_ptr<const RelationColumns>> inferred;  // the last one counts
     std::atomic<const RelationColumns*> published{nullptr};
   };
 
-  std::vector<std::unique_ptr<Entry>> entries_;
-  std::unordered_map<std::string, std::vector<RelationIndex>> by_identifier_;  // in lower case
+  std::deque<Entry> entries_;
+  std::set<Place> places_;
+  /// The keys are the entries' own.
+  std::unordered_map<std::string_view, std::vector<RelationIndex>, HashIgnoringCase, SameIgnoringCase> by_identifier_;
 };
 
 }  // namespace tideline::lineage
