@@ -51,7 +51,10 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "%s\n", describe(project.error()).c_str());
     return 1;
   }
-  project->resolve(threads);
+  if (const auto resolved = project->resolve(threads); !resolved) {
+    std::fprintf(stderr, "%s\n", describe(resolved.error()).c_str());
+    return 1;
+  }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
   std::string out;

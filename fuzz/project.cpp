@@ -62,7 +62,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   // Its lineage is resolved, and becomes rows.
   auto lineage = extract::ProjectLineage::read(*artifacts, size % 2 == 0 ? "postgres" : "", 1);
   demand(lineage.has_value());
-  lineage->resolve(1);
+  if (!lineage->resolve(1)) std::abort();
   for (std::size_t i = 0; i < artifacts->size(); ++i) {
     const auto facts = artifacts->read(i);
     auto rows = extract::to_rows(*facts, nullptr, ConnectionId{});

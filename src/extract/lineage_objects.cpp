@@ -14,7 +14,8 @@ namespace {
 
 using lineage::RelationColumns;
 
-// SQL kept between reading the facts and resolving; beyond it, facts are read again. Small projects stay below.
+// SQL kept between reading the facts and resolving; beyond it, facts are read again, and what is held is put aside.
+// Small projects stay below.
 constexpr std::size_t kKeptSqlBytes = std::size_t{16} << 20;
 // Stands for a schema that is not known, so that no name with one can mean it: raw.orders is not the model orders.
 constexpr std::string_view kUnknownPlace = "\x01";
@@ -91,7 +92,7 @@ Result<void> LineageObjects::read(unsigned threads) {
         next = objects_.size();
         return;
       }
-      put(i, *facts, nullptr);
+      static_cast<void>(put(i, *facts, nullptr));  // of what is held alone there are errors
       if (!needs_retained(*facts)) continue;
       const std::lock_guard lock(mutex_);
       wanted_.push_back(i);
@@ -108,11 +109,10 @@ Result<void> LineageObjects::read(unsigned threads) {
 
 Result<void> LineageObjects::learn(std::size_t number, const Retained& held) {
   TRY(const auto facts, artifacts_.read(number));
-  put(number, facts, &held);
-  return {};
+  return put(number, facts, &held);
 }
 
-void LineageObjects::put(std::size_t number, const ObjectFacts& facts, const Retained* held) {
+Result<void> LineageObjects::put(std::size_t number, const ObjectFacts& facts, const Retained* held) {
   LineageObject object;
   object.unique_id = artifacts_.unique_id(number);
   object.full_name = artifacts_.full_name(number);
@@ -155,7 +155,7 @@ void LineageObjects::put(std::size_t number, const ObjectFacts& facts, const Ret
     }
   }
   objects_[number] = std::move(object);
-  if (sql) keep_sql(number, std::move(*sql));
+  return sql ? keep_sql(number, std::move(*sql)) : Result<void>();
 }
 
 const LineageObject* LineageObjects::find(std::string_view unique_id) const {
@@ -163,12 +163,23 @@ const LineageObject* LineageObjects::find(std::string_view unique_id) const {
   return number ? &objects_[*number] : nullptr;
 }
 
-void LineageObjects::keep_sql(std::size_t number, std::string sql) {
+Result<void> LineageObjects::keep_sql(std::size_t number, std::string sql) {
   const std::lock_guard lock(mutex_);
   if (const auto before = sql_.extract(number)) sql_bytes_ -= before.mapped().size();
-  if (objects_[number].sql != SqlSource::kHeld && sql_bytes_ + sql.size() > kKeptSqlBytes) return;
+  sql_aside_.erase(number);
+  const bool is_much = sql_bytes_ + sql.size() > kKeptSqlBytes;
+  const bool is_held = objects_[number].sql == SqlSource::kHeld;
+  if (is_much && !is_held) return {};
+  if (is_much && !directory_.empty()) {
+    if (!aside_) {
+      TRY(aside_, ScratchFile::in(directory_));
+    }
+    TRY(sql_aside_[number], aside_->put(sql));
+    return {};
+  }
   sql_bytes_ += sql.size();
   sql_.emplace(number, std::move(sql));
+  return {};
 }
 
 std::string_view LineageObjects::keep_name(std::string_view name) {
@@ -183,6 +194,13 @@ std::string_view LineageObjects::sql(std::size_t number, std::string& buffer) {
     if (objects_[number].sql == SqlSource::kHeld) return kept->second;
     if (!kept->second.empty()) return buffer = std::exchange(kept->second, {});
   }
+  if (const auto aside = sql_aside_.find(number); aside != sql_aside_.end()) {
+    auto read = aside_->get(aside->second, buffer);
+    if (read) return buffer;
+    const std::lock_guard lock(mutex_);
+    failure_ = std::move(read).error();
+    return {};
+  }
   auto facts = artifacts_.read(number);
   if (!facts) return {};
   if (objects_[number].sql == SqlSource::kCompiled && facts->compiled_definition)
@@ -192,11 +210,15 @@ std::string_view LineageObjects::sql(std::size_t number, std::string& buffer) {
   return buffer;
 }
 
-void LineageObjects::forget_sql() {
+Result<void> LineageObjects::forget_sql() {
   sql_ = {};
   sql_bytes_ = 0;
+  sql_aside_ = {};
+  aside_.reset();
   for (LineageObject& object : objects_)
     if (object.sql == SqlSource::kHeld) object.sql = SqlSource::kNone;
+  if (auto failure = std::exchange(failure_, std::nullopt)) return fail(std::move(*failure));
+  return {};
 }
 
 }  // namespace tideline::extract

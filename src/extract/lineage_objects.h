@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -17,6 +18,7 @@
 #include "base/error.h"
 #include "extract/artifacts.h"
 #include "extract/rows.h"
+#include "extract/scratch_file.h"
 #include "extract/template_sql.h"
 #include "lineage/relations.h"
 
@@ -52,11 +54,14 @@ class LineageObjects {
   /// `artifacts` outlives this.
   explicit LineageObjects(const Artifacts& artifacts) : artifacts_(artifacts), objects_(artifacts.size()) {}
 
+  /// SQL that is held is put aside in a file there where it is much: it cannot be read again. Without, it is in memory.
+  void put_aside_in(std::filesystem::path directory) { directory_ = std::move(directory); }
+
   /// The facts of all objects. Errors: those of Artifacts::read. `threads` at least 1. Blocking.
   Result<void> read(unsigned threads);
   /// Those whose facts leave something out that may be held (needs_retained), ascending.
   const std::vector<std::size_t>& wanted() const { return wanted_; }
-  /// What is held of one of them. The last time counts. Errors: those of Artifacts::read.
+  /// What is held of one of them. The last time counts. Errors: those of Artifacts::read, and of ScratchFile.
   Result<void> learn(std::size_t number, const Retained& held);
 
   std::size_t size() const { return objects_.size(); }
@@ -70,19 +75,24 @@ class LineageObjects {
   /// kept of it is given away: asked again, it is read again.
   std::string_view sql(std::size_t number, std::string& buffer);
   /// It was resolved. What is held of an object counts until here: it is learned again where it is to count again.
-  void forget_sql();
+  /// Errors: SQL that was put aside could not be read, so that `sql` gave none.
+  Result<void> forget_sql();
 
  private:
-  void put(std::size_t number, const ObjectFacts& facts, const Retained* held);
-  void keep_sql(std::size_t number, std::string sql);
+  Result<void> put(std::size_t number, const ObjectFacts& facts, const Retained* held);
+  Result<void> keep_sql(std::size_t number, std::string sql);
   std::string_view keep_name(std::string_view name);
 
   const Artifacts& artifacts_;
   std::vector<LineageObject> objects_;
   std::vector<std::size_t> wanted_;
+  std::filesystem::path directory_;
   std::mutex mutex_;  // of what follows, while facts are read
   std::unordered_map<std::size_t, std::string> sql_;
-  std::size_t sql_bytes_ = 0;                 // in `sql_`
+  std::size_t sql_bytes_ = 0;  // in `sql_`
+  std::optional<ScratchFile> aside_;
+  std::unordered_map<std::size_t, ScratchFile::Piece> sql_aside_;
+  std::optional<Error> failure_;              // to read what was put aside
   std::set<std::string, std::less<>> names_;  // of databases, schemas, and others that the artifacts do not have
 };
 

@@ -79,6 +79,10 @@ Result<ProjectLineage> ProjectLineage::read(const Artifacts& artifacts, std::str
 
 const std::vector<std::size_t>& ProjectLineage::wanted() const { return impl_->objects.wanted(); }
 
+void ProjectLineage::put_aside_in(std::filesystem::path directory) {
+  impl_->objects.put_aside_in(std::move(directory));
+}
+
 Result<void> ProjectLineage::learn(std::size_t object, const Retained& held) {
   return impl_->objects.learn(object, held);
 }
@@ -121,7 +125,7 @@ std::unique_ptr<lineage::Relations> ProjectLineage::Impl::make_relations() {
   return relations;
 }
 
-void ProjectLineage::resolve(unsigned threads) {
+Result<void> ProjectLineage::resolve(unsigned threads) {
   auto& objects = impl_->objects;
   auto relations = impl_->make_relations();
 
@@ -155,10 +159,11 @@ void ProjectLineage::resolve(unsigned threads) {
   }
   project.resolve([&](std::size_t model, std::string& buffer) { return objects.sql(object_of_model[model], buffer); },
                   threads);
-  objects.forget_sql();
+  TRY_VOID(objects.forget_sql());
   impl_->project.emplace(std::move(project));
   impl_->see_through();
   impl_->note_used();
+  return {};
 }
 
 std::shared_ptr<lineage::StandIns> ProjectLineage::Impl::stand_ins(const LineageObject& object) const {

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -47,15 +48,17 @@ class ProjectLineage {
 
   /// The objects whose facts leave something out that may be held (needs_retained), ascending.
   const std::vector<std::size_t>& wanted() const;
-  /// What is held of one of them. The last time counts. Errors: those of Artifacts::read.
+  /// SQL that is held (learn) is put aside in a file there where it is much. Without, all of it is in memory.
+  void put_aside_in(std::filesystem::path directory);
+  /// What is held of one of them. The last time counts. Errors: those of Artifacts::read; the disk is full.
   Result<void> learn(std::size_t object, const Retained& held);
   /// The names (database.schema.identifier, in lower case) under which other connections may build what this project
   /// reads as a source.
   std::vector<std::string> foreign_names() const;
   void learn_foreign(std::vector<ForeignRelation> foreign);
   /// Blocking: for 6,000 models about a second. May be called again after everything held was learned again: SQL that
-  /// is not in the artifacts is not kept beyond it.
-  void resolve(unsigned threads);
+  /// is not in the artifacts is not kept beyond it. Errors: that SQL, put aside, could not be read again.
+  Result<void> resolve(unsigned threads);
 
   /// Adds to the rows of an object, made by `to_rows` of the same facts, its lineage, the columns that are inferred,
   /// and to the metadata what is known of both. Thread-safe.

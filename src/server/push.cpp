@@ -31,13 +31,16 @@ extract::Retained retained_of(const store::HeldFacts& held) {
 /// The column lineage of a dbt project's artifacts: resolved for the whole before the rows of any object are made.
 class ArtifactLineage : public store::Preparation {
  public:
-  ArtifactLineage(const extract::Artifacts& artifacts, std::string dialect, unsigned threads)
-      : artifacts_(artifacts), dialect_(std::move(dialect)), threads_(threads) {}
+  /// `directory`: for what is put aside while it is resolved.
+  ArtifactLineage(const extract::Artifacts& artifacts, std::string dialect, std::filesystem::path directory,
+                  unsigned threads)
+      : artifacts_(artifacts), dialect_(std::move(dialect)), directory_(std::move(directory)), threads_(threads) {}
 
   Result<std::vector<std::size_t>> wanted() override {
     if (!lineage_) {
       TRY(auto lineage, extract::ProjectLineage::read(artifacts_, dialect_, threads_));
       lineage_.emplace(std::move(lineage));
+      lineage_->put_aside_in(directory_);
     }
     return lineage_->wanted();
   }
@@ -52,10 +55,7 @@ class ArtifactLineage : public store::Preparation {
                          one.database_name.value_or(""), one.schema_name.value_or(""), std::move(one.columns)});
     lineage_->learn_foreign(std::move(foreign));
   }
-  Result<void> finish() override {
-    lineage_->resolve(threads_);
-    return {};
-  }
+  Result<void> finish() override { return lineage_->resolve(threads_); }
   std::string report() const override { return to_json(resolved()); }
 
   void add_to(std::size_t index, const extract::ObjectFacts& facts, const extract::Retained* held,
@@ -67,6 +67,7 @@ class ArtifactLineage : public store::Preparation {
  private:
   const extract::Artifacts& artifacts_;
   std::string dialect_;
+  std::filesystem::path directory_;
   unsigned threads_;
   std::optional<extract::ProjectLineage> lineage_;
 };
@@ -225,7 +226,8 @@ store::awaitable<Result<ArtifactPushOutcome>> push_artifacts(store::Database& da
   if (artifacts->manifest().from_project) dialect = co_await earlier_dialect(database, push, deadline);
   const std::string& adapter = artifacts->manifest().adapter_type;
   const std::string spoken = adapter.empty() ? dialect.value_or("") : adapter;
-  ArtifactLineage lineage(*artifacts, spoken, std::max(std::thread::hardware_concurrency(), 1U));
+  ArtifactLineage lineage(*artifacts, spoken, push.manifest.parent_path(),
+                          std::max(std::thread::hardware_concurrency(), 1U));
   const ArtifactRows rows(*artifacts, std::move(dialect), lineage);
   store::PushRequest request{.tenant = push.tenant,
                              .target = push.target,

@@ -23,7 +23,7 @@ TEST(LineageObjects, CompiledSqlIsReadAgain) {
   ASSERT_TRUE(objects.read(2));
   EXPECT_EQ(sql_of(objects, 0), "select 1 as id");
   EXPECT_EQ(sql_of(objects, 0), "select 1 as id");
-  objects.forget_sql();
+  ASSERT_TRUE(objects.forget_sql());
   EXPECT_EQ(sql_of(objects, 0), "select 1 as id");
   EXPECT_EQ(objects[0].sql, SqlSource::kCompiled);
 }
@@ -43,7 +43,7 @@ TEST(LineageObjects, SqlOfATemplateIsMadeAgain) {
   const std::string before = sql_of(objects, 0);
   EXPECT_EQ(before, "select * from __ref__.b");
   EXPECT_EQ(objects[0].upstream, std::vector<std::uint32_t>{1});
-  objects.forget_sql();
+  ASSERT_TRUE(objects.forget_sql());
   EXPECT_EQ(sql_of(objects, 0), before);
 }
 
@@ -63,9 +63,44 @@ TEST(LineageObjects, WhatIsHeldCountsOnce) {
     EXPECT_EQ(objects[0].sql, SqlSource::kHeld);
     EXPECT_EQ(sql_of(objects, 0), sql);
   }
-  objects.forget_sql();
+  ASSERT_TRUE(objects.forget_sql());
   EXPECT_EQ(objects[0].sql, SqlSource::kNone);
   EXPECT_EQ(sql_of(objects, 0), "");
+}
+
+TEST(LineageObjects, MuchThatIsHeldIsPutAside) {
+  std::string nodes;
+  constexpr std::size_t kModels = 40;
+  for (std::size_t i = 0; i < kModels; ++i)
+    nodes += (i > 0 ? "," : "") + std::string("\"model.p.m_") + std::to_string(100 + i) +
+             R"(":{"resource_type":"model","name":"a"})";
+  const auto artifacts = Artifacts::from_memory(
+      R"({"metadata":{"dbt_schema_version":"https://schemas.getdbt.com/dbt/manifest/v12.json","project_name":"p"},)"
+      R"("nodes":{)" +
+      nodes + "}}");
+  ASSERT_TRUE(artifacts);
+  const auto sql = [](std::size_t i) { return "select " + std::to_string(i) + std::string(1'000'000, ' ') + "as id"; };
+  for (const std::string& directory : {std::string(), ::testing::TempDir()}) {
+    LineageObjects objects(*artifacts);
+    ASSERT_TRUE(objects.read(1));
+    objects.put_aside_in(directory);
+    Retained held;
+    for (std::size_t i = 0; i < kModels; ++i) {
+      held.compiled_definition = "select before";
+      ASSERT_TRUE(objects.learn(i, held));
+      held.compiled_definition = sql(i);
+      ASSERT_TRUE(objects.learn(i, held));
+    }
+    for (std::size_t i = 0; i < kModels; ++i) EXPECT_EQ(sql_of(objects, i), sql(i));
+    ASSERT_TRUE(objects.forget_sql());
+    EXPECT_EQ(sql_of(objects, kModels - 1), "");
+  }
+  LineageObjects objects(*artifacts);
+  ASSERT_TRUE(objects.read(1));
+  objects.put_aside_in("/nonexistent");
+  Retained held;
+  held.compiled_definition = std::string(17'000'000, ' ');
+  EXPECT_EQ(objects.learn(0, held).error().code, Code::kUnavailable);
 }
 
 }  // namespace

@@ -48,7 +48,7 @@ Pushed push(const Files& files, const std::map<std::string, Retained>& held = {}
     names[object_id(connection, id)] = id.substr(id.find('.', id.find('.') + 1) + 1);
     if (const auto one = held.find(id); one != held.end()) EXPECT_TRUE(resolved->learn(i, one->second));
   }
-  resolved->resolve(2);
+  if (!resolved->resolve(2)) throw std::runtime_error("not resolved");
   for (std::size_t i = 0; i < artifacts->size(); ++i) {
     const auto facts = artifacts->read(i);
     const auto one = held.find(facts->unique_id);
