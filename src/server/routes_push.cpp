@@ -1,5 +1,8 @@
 // What generators and CI deliver: artifacts and documentation.
 
+#include <malloc.h>
+
+#include <filesystem>
 #include <utility>
 #include <vector>
 
@@ -21,6 +24,7 @@ namespace {
 // For extraction and writing once everything is here: a 500 MB manifest takes about a minute.
 constexpr std::chrono::minutes kPushDeadline{15};
 constexpr std::chrono::seconds kNoteDeadline{2};
+constexpr std::uintmax_t kLargeManifestBytes = 16ULL * 1024 * 1024;
 // One transaction of documentation; parsed it takes some five times as much memory, so it counts as a push.
 constexpr std::uint64_t kMaxDocumentationBytes = 16ULL * 1024 * 1024;
 
@@ -105,11 +109,14 @@ http::awaitable<http::Response> push_to(Exchange& exchange, store::ConnectionRef
   push.commit = upload->notes.commit;
   push.branch = upload->notes.branch;
   auto outcome = co_await push_artifacts(services.database, std::move(push), services.blocking, within(kPushDeadline));
-  // Freeing the blocks of a large file takes its time; not on this thread.
+  // Freeing the blocks of a large file takes its time; not on this thread. And what a large one took of memory malloc
+  // would keep for the next one, which may never come.
   auto remove = [upload] {
+    std::error_code ignored;
+    const bool is_large = std::filesystem::file_size(upload->manifest.path(), ignored) >= kLargeManifestBytes;
     upload->manifest.remove();
     if (upload->catalog) upload->catalog->remove();
-    return true;
+    return is_large && ::malloc_trim(0) != 0;
   };
   co_await pg::run_blocking(services.blocking, std::move(remove));
   co_await refresh(services, tenant.organization);
