@@ -90,7 +90,7 @@ constexpr pg::Statement kRefused{
 
 const HeldFacts kNothingHeld;
 
-/// What the connection holds, by ids and hashes, in one snapshot.
+/// What the connection holds, by ids and hashes: its objects from the beginning, the rest before it is compared.
 struct Basis {
   std::optional<ConnectionState> connection;  // nullopt: not registered
   ConnectionId id;                            // its id, or the one it will have
@@ -239,6 +239,8 @@ class Push {
 
  private:
   awaitable<Result<Basis>> load_basis(TenantTransaction& transaction);
+  awaitable<Result<void>> load_the_rest(TenantTransaction& transaction, Basis& basis);
+  awaitable<Result<void>> load_hashes(TenantTransaction& transaction, Basis& basis, Kind kind, pg::Statement statement);
   awaitable<Result<void>> prepare(const Basis& basis, TenantTransaction* locked);
   awaitable<Result<void>> tell_held(Preparation& preparation, const Basis& basis, TenantTransaction& transaction);
   awaitable<Result<std::vector<OtherRelation>>> fetch_others(TenantTransaction& transaction,
@@ -302,23 +304,34 @@ awaitable<Result<Basis>> Push::load_basis(TenantTransaction& transaction) {
     co_return std::move(basis);
   }
   basis.id = ConnectionId{basis.connection->record.id};
-  for (const auto& [kind, statement] :
-       {std::pair(Kind::kFile, kFileHashes), std::pair(Kind::kObject, kObjectHashes),
-        std::pair(Kind::kColumn, kColumnHashes), std::pair(Kind::kDependency, kDependencyHashes),
-        std::pair(Kind::kColumnLineage, kLineageHashes)}) {
-    pg::Params params;
-    params.add(request_.tenant.organization).add(basis.id);
-    CO_TRY(auto rows, co_await transaction.stream(statement, std::move(params), kHashesAtOnce, deadline_));
-    KnownRows& known = basis.of(kind);
-    known.reserve(static_cast<std::size_t>(std::max<std::int64_t>(basis.connection->digest.of(kind).count, 0)));
-    while (true) {
-      CO_TRY(const auto chunk, co_await rows.next(deadline_));
-      if (!chunk) break;
-      for (int row = 0; row < chunk->rows(); ++row) known.add(chunk->uuid(row, 0), row_hash_at(*chunk, row, 1));
-    }
-    known.seal();
-  }
+  CO_TRY_VOID(co_await load_hashes(transaction, basis, Kind::kObject, kObjectHashes));
   co_return std::move(basis);
+}
+
+/// Beside what is prepared, and not before it: together they are the most that a push holds in memory.
+awaitable<Result<void>> Push::load_the_rest(TenantTransaction& transaction, Basis& basis) {
+  if (!basis.connection) co_return Result<void>();
+  for (const auto& [kind, statement] :
+       {std::pair(Kind::kFile, kFileHashes), std::pair(Kind::kColumn, kColumnHashes),
+        std::pair(Kind::kDependency, kDependencyHashes), std::pair(Kind::kColumnLineage, kLineageHashes)})
+    CO_TRY_VOID(co_await load_hashes(transaction, basis, kind, statement));
+  co_return Result<void>();
+}
+
+awaitable<Result<void>> Push::load_hashes(TenantTransaction& transaction, Basis& basis, Kind kind,
+                                          pg::Statement statement) {
+  pg::Params params;
+  params.add(request_.tenant.organization).add(basis.id);
+  CO_TRY(auto rows, co_await transaction.stream(statement, std::move(params), kHashesAtOnce, deadline_));
+  KnownRows& known = basis.of(kind);
+  known.reserve(static_cast<std::size_t>(std::max<std::int64_t>(basis.connection->digest.of(kind).count, 0)));
+  while (true) {
+    CO_TRY(const auto chunk, co_await rows.next(deadline_));
+    if (!chunk) break;
+    for (int row = 0; row < chunk->rows(); ++row) known.add(chunk->uuid(row, 0), row_hash_at(*chunk, row, 1));
+  }
+  known.seal();
+  co_return Result<void>();
 }
 
 awaitable<Result<HeldById>> Push::fetch_held(TenantTransaction& transaction, const ConnectionId& connection,
@@ -552,6 +565,10 @@ awaitable<Result<PushOutcome>> Push::run() {
     CO_TRY_VOID(check_age(basis.connection));
     if (attempt == 0 && basis.connection) co_await mark_extracting(basis.id);
     CO_TRY_VOID(co_await prepare(basis, nullptr));
+    // Of another snapshot: if that is of a newer state, the connection's version differs as well (still_so).
+    CO_TRY(auto later, co_await database_.begin(request_.tenant, TenantTransaction::Mode::kSnapshot, deadline_));
+    CO_TRY_VOID(co_await load_the_rest(later, basis));
+    CO_TRY_VOID(co_await later.commit(deadline_));
     CO_TRY(auto comparison, co_await compare(basis, nullptr));
     CO_TRY(const auto turn, co_await database_.turn(request_.tenant.organization, deadline_));
     CO_TRY(auto transaction, co_await database_.begin(request_.tenant, TenantTransaction::Mode::kWrite, deadline_));
@@ -565,6 +582,7 @@ awaitable<Result<PushOutcome>> Push::run() {
   CO_TRY(auto basis, co_await load_basis(transaction));
   CO_TRY_VOID(check_age(basis.connection));
   CO_TRY_VOID(co_await prepare(basis, &transaction));
+  CO_TRY_VOID(co_await load_the_rest(transaction, basis));
   CO_TRY(auto comparison, co_await compare(basis, &transaction));
   co_return co_await write(std::move(transaction), head, std::move(basis), std::move(comparison));
 }
