@@ -1,5 +1,7 @@
 #include "server/push.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <memory>
 #include <thread>
@@ -17,6 +19,8 @@
 
 namespace tideline::server {
 namespace {
+
+constexpr std::size_t kManyObjects = 20'000;
 
 extract::Retained retained_of(const store::HeldFacts& held) {
   return {.compiled_definition = held.compiled_definition,
@@ -55,7 +59,12 @@ class ArtifactLineage : public store::Preparation {
                          one.database_name.value_or(""), one.schema_name.value_or(""), std::move(one.columns)});
     lineage_->learn_foreign(std::move(foreign));
   }
-  Result<void> finish() override { return lineage_->resolve(threads_); }
+  Result<void> finish() override {
+    trim();
+    auto resolved = lineage_->resolve(threads_);
+    trim();
+    return resolved;
+  }
   std::string report() const override { return to_json(resolved()); }
 
   void add_to(std::size_t index, const extract::ObjectFacts& facts, const extract::Retained* held,
@@ -65,6 +74,11 @@ class ArtifactLineage : public store::Preparation {
   lineage::Report resolved() const { return lineage_ ? lineage_->report() : lineage::Report(); }
 
  private:
+  /// Reading, learning and resolving each free what another thread does not get from malloc.
+  void trim() const {
+    if (artifacts_.size() >= kManyObjects) ::malloc_trim(0);
+  }
+
   const extract::Artifacts& artifacts_;
   std::string dialect_;
   std::filesystem::path directory_;
