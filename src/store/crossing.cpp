@@ -130,10 +130,8 @@ class Crossing {
   awaitable<Result<void>> flush();
   awaitable<Result<void>> take_others_forward();
   pg::Params asked(std::span<const Uuid> ids) const {
-    pg::UuidArray array;
-    for (const auto& id : ids) array.add(id);
     pg::Params params;
-    params.add(transaction_.tenant().organization).add(std::move(array));
+    params.add(transaction_.tenant().organization).add(array_of(ids));
     return params;
   }
 
@@ -148,11 +146,9 @@ awaitable<Result<CrossingChange>> Crossing::run() {
   pg::Params params;
   params.add(transaction_.tenant().organization).add(context_.connection);
   CO_TRY(const auto rows, co_await transaction_.exec(kAffected, std::move(params), deadline_));
-  std::vector<Uuid> sources;
-  for (int row = 0; row < rows.rows(); ++row) sources.push_back(rows.uuid(row, 0));
+  std::vector<Uuid> sources = ids_of(rows);
   std::sort(sources.begin(), sources.end());
   for (std::span<const Uuid> left(sources); !left.empty();) {
-    if (is_past(deadline_)) co_return fail(Code::kDeadline, "The push took longer than it may.");
     const auto some = left.first(std::min(left.size(), kSourcesAtOnce));
     left = left.subspan(some.size());
     CO_TRY_VOID(co_await refresh(some));

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/json.h"
+#include "store/record_rows.h"
 #include "store/row_views.h"
 
 namespace tideline::store {
@@ -97,9 +98,7 @@ awaitable<Result<DocumentationReader>> DocumentationReader::open(Database& datab
   params.add(tenant.organization);
   add_connections(params, query.connections);
   if (query.objects) {
-    pg::UuidArray objects;
-    for (const Uuid& id : *query.objects) objects.add(id);
-    params.add(std::move(objects));
+    params.add(array_of(*query.objects));
   } else {
     params.add_null();
   }

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "model/records.h"
 #include "model/row_hash.h"
@@ -72,6 +74,20 @@ Record record_of(const pg::ResultSet& rows, int row, int first_column = 0) {
   int column = first_column;
   Record::for_each_field(record, [&](int, auto& value) { detail::read_field(rows, row, column++, value); });
   return record;
+}
+
+inline pg::UuidArray array_of(std::span<const Uuid> ids) {
+  pg::UuidArray array;
+  array.reserve(ids.size(), sizeof(Uuid));
+  for (const Uuid& id : ids) array.add(id);
+  return array;
+}
+/// Of the first column.
+inline std::vector<Uuid> ids_of(const pg::ResultSet& rows) {
+  std::vector<Uuid> ids;
+  ids.reserve(static_cast<std::size_t>(rows.rows()));
+  for (int row = 0; row < rows.rows(); ++row) ids.push_back(rows.uuid(row, 0));
+  return ids;
 }
 
 /// A column `row_hash`.

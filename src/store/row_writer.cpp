@@ -148,13 +148,6 @@ pg::Params stamped(const Tenant& tenant, const LockedHead& head) {
   return params;
 }
 
-pg::UuidArray array_of(const std::vector<Uuid>& ids) {
-  pg::UuidArray array;
-  array.reserve(ids.size(), 16);
-  for (const auto& id : ids) array.add(id);
-  return array;
-}
-
 template <class Record>
 void add_write(pg::Pipeline& pipeline, pg::Statement statement, pg::Params params, RowArrays<Record>& rows) {
   if (rows.size() == 0) return;

@@ -4,6 +4,7 @@
 #include <span>
 #include <utility>
 
+#include "store/record_rows.h"
 #include "store/row_views.h"
 
 namespace tideline::store {
@@ -116,20 +117,6 @@ constexpr Section kSections[] = {
     {Kind::kColumnLineage, kColumnLineage, 250},
     {Kind::kDocumentation, kDocumentation, 125},
 };
-
-pg::UuidArray array_of(std::span<const Uuid> ids) {
-  pg::UuidArray array;
-  array.reserve(ids.size(), sizeof(Uuid));
-  for (const Uuid& id : ids) array.add(id);
-  return array;
-}
-
-std::vector<Uuid> ids_of(const pg::ResultSet& rows) {
-  std::vector<Uuid> ids;
-  ids.reserve(static_cast<std::size_t>(rows.rows()));
-  for (int row = 0; row < rows.rows(); ++row) ids.push_back(rows.uuid(row, 0));
-  return ids;
-}
 
 }  // namespace
 
