@@ -377,9 +377,8 @@ Result<int> run(const SyncOptions& options) {
       TRY(const std::string machine, context.state.machine_id());
       sync::Sessions sessions;
       sessions.set({session_of(machine, memory)});
-      sessions.tell(api, *state, pulled ? "active" : "error", pulled ? "" : pulled.error().error.message);
-      static_cast<void>(
-          engine.writer().note(sync::kTokenNote, sync::token_note(api.target().token, sessions.token_expires_at())));
+      sessions.tell(api, engine.writer(), *state, pulled ? "active" : "error",
+                    pulled ? "" : pulled.error().error.message);
     }
     if (!pulled) return fail(told(pulled.error(), context));
     report = std::move(*pulled);

@@ -7,6 +7,15 @@
 #include "base/text.h"
 
 namespace tideline::sync {
+namespace {
+
+// Enough of the token's hash to know it again, and of no other use.
+std::string token_note(std::string_view token, std::optional<Timestamp> expires_at) {
+  if (!expires_at) return {};
+  return expires_at->to_string() + " " + hex(sha256(token)).substr(0, 16);
+}
+
+}  // namespace
 
 bool Sessions::set(std::vector<SessionRegistration> workspaces) {
   std::vector<Session> now;
@@ -29,7 +38,7 @@ void Sessions::forget() {
   for (Session& session : sessions_) session.id.clear();
 }
 
-void Sessions::tell(Api& api, const replica::WriterState& state, std::string_view status,
+void Sessions::tell(Api& api, replica::Writer& writer, const replica::WriterState& state, std::string_view status,
                     const std::string& error_message) {
   for (Session& session : sessions_) {
     SessionRegistration registration = session.registration;
@@ -50,7 +59,7 @@ void Sessions::tell(Api& api, const replica::WriterState& state, std::string_vie
       if (!id && id.error().trouble == Trouble::kNetwork) return;
       if (!id) continue;
       session.id = std::move(id->id);
-      token_expires_at_ = id->token_expires_at;
+      static_cast<void>(writer.note(kTokenNote, token_note(api.target().token, id->token_expires_at)));
       session.said_connections = std::move(registration.connections);
     }
     const auto told = api.update_session(session.id, report);
@@ -58,12 +67,6 @@ void Sessions::tell(Api& api, const replica::WriterState& state, std::string_vie
     if (!told && told.error().trouble == Trouble::kNotFound) session.id.clear();
     if (!told && told.error().trouble == Trouble::kNetwork) return;
   }
-}
-
-// Enough of the token's hash to know it again, and of no other use.
-std::string token_note(std::string_view token, std::optional<Timestamp> expires_at) {
-  if (!expires_at) return {};
-  return expires_at->to_string() + " " + hex(sha256(token)).substr(0, 16);
 }
 
 std::optional<Timestamp> expiry_in_note(std::string_view note, std::string_view token) {

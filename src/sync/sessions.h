@@ -19,15 +19,14 @@ class Sessions {
   /// The workspaces there are now. Those that are new, or other than they were, are registered with the next `tell`.
   /// Whether there are such.
   bool set(std::vector<SessionRegistration> workspaces);
-  /// `status`: active, inactive, error.
-  void tell(Api& api, const replica::WriterState& state, std::string_view status, const std::string& error_message);
+  /// `status`: active, inactive, error. Until when the token holds, which the server says when a session is registered,
+  /// is noted with the replica (kTokenNote).
+  void tell(Api& api, replica::Writer& writer, const replica::WriterState& state, std::string_view status,
+            const std::string& error_message);
   /// Whether the server knows of any.
   bool any() const;
   /// All are registered again with the next `tell`: there is another token, perhaps another user's.
   void forget();
-
-  /// What the server said of the token when it was told last: until when it holds. nullopt: nothing was said.
-  std::optional<Timestamp> token_expires_at() const { return token_expires_at_; }
 
  private:
   struct Session {
@@ -36,13 +35,11 @@ class Sessions {
     std::vector<ConnectionId> said_connections{};  // when it was
   };
   std::vector<Session> sessions_;
-  std::optional<Timestamp> token_expires_at_;
 };
 
 /// The note of a replica (replica/replica.h, Writer::note) that says when a token ends; it is of no use for another
 /// one.
 inline constexpr std::string_view kTokenNote = "token_expires_at";
-std::string token_note(std::string_view token, std::optional<Timestamp> expires_at);
 std::optional<Timestamp> expiry_in_note(std::string_view note, std::string_view token);
 
 }  // namespace tideline::sync

@@ -247,8 +247,7 @@ void Watch::tell(WatchState state, std::string message, const PullReport* report
 
 void Watch::tell_sessions(Api& api, std::string_view status, const std::string& message) {
   if (const auto state = engine_.writer().state()) {
-    sessions_.tell(api, *state, status, message);
-    static_cast<void>(engine_.writer().note(kTokenNote, token_note(api.target().token, sessions_.token_expires_at())));
+    sessions_.tell(api, engine_.writer(), *state, status, message);
     told_version_ = state->version;
   }
   sessions_due_ = false;
