@@ -32,24 +32,17 @@ std::string syncs(const ClientContext& context) {
   return names + (context.memory->mode == sync::SyncMode::kManual ? ", chosen by hand" : ", as matched");
 }
 
-/// When the token that is used now ends, as the server said at the last sync.
-std::optional<Timestamp> token_expiry(const std::optional<replica::Status>& status,
-                                      const std::optional<std::string>& token) {
-  if (!status || !token) return std::nullopt;
-  return sync::expiry_in_note(note_of(*status, sync::kTokenNote), *token);
-}
-
 void print_json(const ClientContext& context, const std::optional<replica::Status>& status, bool watched,
-                const std::string& state, const std::optional<std::string>& token) {
+                const std::string& state, bool has_token, const std::optional<Timestamp>& token_expiry) {
   std::string text;
   JsonWriter json(text);
   json.begin_object().key("server").string(context.target.server);
   json.key("organization").string(context.target.organization.to_string());
-  json.key("logged_in").boolean(token.has_value()).key("token_from");
-  json.optional_string(
-      !token ? std::nullopt : std::optional<std::string>(token_of_environment().empty() ? "login" : "TIDELINE_TOKEN"));
-  const auto expiry = token_expiry(status, token);
-  json.key("token_expires_at").optional_string(expiry ? std::optional(expiry->to_string()) : std::nullopt);
+  json.key("logged_in").boolean(has_token).key("token_from");
+  json.optional_string(!has_token
+                           ? std::nullopt
+                           : std::optional<std::string>(token_of_environment().empty() ? "login" : "TIDELINE_TOKEN"));
+  json.key("token_expires_at").optional_string(token_expiry ? std::optional(token_expiry->to_string()) : std::nullopt);
   json.key("workspace").string(context.workspace.root.string());
   json.key("identifier").string(context.workspace.identifier);
   json.key("sync_mode").string(sync::to_string(context.memory ? context.memory->mode : sync::SyncMode::kWorkspace));
@@ -104,8 +97,10 @@ Result<void> run(const StatusOptions& options) {
   }
   const bool watched = is_watched(context.replica);
   const std::string state = status ? note_of(*status, "state") : "";
+  std::optional<Timestamp> token_expiry;  // as the server said at the last sync
+  if (status && token) token_expiry = sync::expiry_in_note(note_of(*status, sync::kTokenNote), *token);
   if (options.place.json) {
-    print_json(context, status, watched, state, token ? std::optional(*token) : std::nullopt);
+    print_json(context, status, watched, state, token.has_value(), token_expiry);
     return {};
   }
   const auto line = [](const char* name, const std::string& value) {
@@ -118,9 +113,10 @@ Result<void> run(const StatusOptions& options) {
     line("login", token.error().message + " (" + token.error().hint + ")");
   } else {
     line("login", "token of " + (token_of_environment().empty() ? credentials_file().string() : "TIDELINE_TOKEN"));
-    if (const auto expiry = token_expiry(status, *token))
-      line("", *expiry > now ? "it ends " + until(*expiry, now) + ", at " + expiry->to_string().substr(0, 19) + "Z"
-                             : "it ended " + ago(*expiry, now) + ": tideline login, with a new one");
+    if (token_expiry)
+      line("", *token_expiry > now
+                   ? "it ends " + until(*token_expiry, now) + ", at " + token_expiry->to_string().substr(0, 19) + "Z"
+                   : "it ended " + ago(*token_expiry, now) + ": tideline login, with a new one");
   }
   line("workspace", context.workspace.root.string());
   std::string names = context.workspace.identifier;
